@@ -1,0 +1,1 @@
+"""Carries images, charts, manifests and models across the gap: catalog -> lock -> bundle -> registry -> receipt."""

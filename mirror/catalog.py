@@ -1,0 +1,139 @@
+"""The catalog: what the distribution contains, by upstream name and version. Hand-written and reviewed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from .document import FileModel, Strict
+from .errors import BadInput
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=63)]
+Sentence = Annotated[str, StringConstraints(min_length=10)]
+
+
+class ChartSource(Strict):
+    """A Helm chart in an OCI registry: ``oci`` is the reference without scheme and version."""
+
+    kind: Literal["chart"] = "chart"
+    oci: str
+    version: str
+    release: Name
+    values: dict[str, Any] = {}
+    """The distribution's own, hardened values. A stack's values are laid over them."""
+
+
+class ManifestSource(Strict):
+    """Release YAML at one or more URLs, applied in this order."""
+
+    kind: Literal["manifest"] = "manifest"
+    urls: list[str] = Field(min_length=1)
+
+
+class ImagesSource(Strict):
+    """Images that no manifest names: a runtime's, a node's."""
+
+    kind: Literal["images"] = "images"
+    images: list[str] = Field(min_length=1)
+
+
+class Part(Strict):
+    """One part of the platform."""
+
+    name: Name
+    source: Annotated[ChartSource | ManifestSource | ImagesSource, Field(discriminator="kind")]
+    namespace: Name | None = None
+    """Where namespaced objects that name no namespace go."""
+    licence: str
+    """SPDX expression of the part and of the images that it names."""
+    reason: Sentence
+    """Why the distribution contains it."""
+
+
+class Exclusion(Strict):
+    """A string in a manifest that parses as an image and is not shipped."""
+
+    value: str
+    """The whole string as it stands in the manifest."""
+    reason: Sentence
+
+
+class Runtime(Strict):
+    """A model server that a stack can name."""
+
+    name: Name
+    image: str
+    engine: Literal["vllm"]
+    accelerator: Literal["cpu", "nvidia"]
+    licence: str
+    reason: Sentence
+
+
+class HubSource(Strict):
+    """A revision on a hub that speaks the Hugging Face HTTP API."""
+
+    kind: Literal["hub"] = "hub"
+    host: str = "huggingface.co"
+    repo: str
+    revision: str
+    """A commit (40 hex digits), or a branch or tag that the lock resolves to one."""
+
+
+class DirectorySource(Strict):
+    """A local directory of weights."""
+
+    kind: Literal["directory"] = "directory"
+    path: Path
+
+
+class Model(Strict):
+    """Weights, carried as an image that the kubelet mounts."""
+
+    name: Name
+    source: Annotated[HubSource | DirectorySource, Field(discriminator="kind")]
+    licence: str
+    reason: Sentence
+    allow_files: list[str] = []
+    """Names of files that are carried although they are not on the safe list (pickle-bearing weights)."""
+
+
+class Catalog(FileModel):
+    """The whole catalog: the union of the files of ``catalog/``. Sections that a file lacks are empty."""
+
+    platforms: list[str] = []
+    """Platforms to carry, as ``os/architecture``; an image's index is cut to these."""
+    kubernetes: str | None = None
+    """The Kubernetes version that charts are rendered for."""
+    parts: list[Part] = []
+    exclusions: list[Exclusion] = []
+    runtimes: list[Runtime] = []
+    models: list[Model] = []
+    licences: list[str] = []
+    """SPDX identifiers that may be redistributed; any other stops the lock."""
+
+    @classmethod
+    def load(cls, directory: Path) -> Catalog:
+        """Read every ``*.yaml`` of ``directory`` and join them; a name that stands twice is refused."""
+        files = sorted(directory.glob("*.yaml"))
+        if not files:
+            raise BadInput(str(directory), "no *.yaml file in it", "Give a catalog directory, such as catalog/.")
+        parts = [cls.read(f) for f in files]
+        joined: dict[str, Any] = {"version": 1}
+        for field in ("platforms", "parts", "exclusions", "runtimes", "models", "licences"):
+            joined[field] = [x for p in parts for x in getattr(p, field)]
+        joined["kubernetes"] = next((p.kubernetes for p in parts if p.kubernetes), None)
+        catalog = cls.model_construct(**joined)
+        catalog.check(str(directory))
+        return catalog
+
+    def check(self, origin: str) -> None:
+        """Refuse a catalog that names something twice or says nothing of platforms, Kubernetes or licences."""
+        for field in ("parts", "runtimes", "models"):
+            names = [x.name for x in getattr(self, field)]
+            for name in {n for n in names if names.count(n) > 1}:
+                raise BadInput(origin, f"{field}: {name!r} stands {names.count(name)} times", "Name each once.")
+        for field in ("platforms", "kubernetes", "licences"):
+            if not getattr(self, field):
+                raise BadInput(origin, f"no file says {field}", f"Add {field}: to one of the files.")

@@ -1,0 +1,86 @@
+"""Reading and writing the files of the project: strict, atomic, readable by a person."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import BadInput
+
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """A value: frozen, and unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileModel(Strict):
+    """A file of the project. ``version`` is the file format's, and only known versions are read."""
+
+    version: int = 1
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read ``path`` (YAML or JSON by its ending); raises BadInput naming each wrong field."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as e:
+            raise BadInput(str(path), e.strerror or str(e), f"Give a readable {cls.__name__.lower()} file.") from e
+        return cls.parse(text, str(path))
+
+    @classmethod
+    def parse(cls, text: str, origin: str) -> Self:
+        """Parse ``text``; ``origin`` names it in errors."""
+        try:
+            data = json.loads(text) if origin.endswith(".json") else yaml.load(text, Loader)  # noqa: S506
+        except (yaml.YAMLError, json.JSONDecodeError) as e:
+            raise BadInput(origin, f"not well-formed: {e}", "Mend the syntax.") from e
+        return validate(cls, data, origin)
+
+    def write(self, path: Path) -> None:
+        """Write atomically: a reader sees the old file or the whole new one."""
+        write_atomically(path, self.text(path.suffix))
+
+    def text(self, suffix: str = ".yaml") -> str:
+        """The file's text, keys in the order of the model."""
+        data = self.model_dump(mode="json", exclude_defaults=False)
+        if suffix == ".json":
+            return json.dumps(data, indent=2) + "\n"
+        return str(yaml.dump(data, Dumper=Dumper, sort_keys=False, width=120, allow_unicode=True))
+
+
+def validate(model: type[Model], data: Any, origin: str) -> Model:  # noqa: ANN401 - whatever the file holds
+    """``data`` as ``model``; raises BadInput that lists every wrong field by its path."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as e:
+        problems = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'file'}: {p['msg']}" for p in e.errors())
+        known = ", ".join(model.model_fields)
+        raise BadInput(origin, problems, f"Fields at the top level are: {known}.") from e
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` through a temporary file beside it, flushed to disk before the rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as f:
+            f.write(text)
+            f.flush()
+            os.fsync(f.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

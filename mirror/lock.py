@@ -1,0 +1,125 @@
+"""sealift.lock: the catalog resolved. Machine-written, committed, diffable; the unit of review."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from .document import FileModel, Strict
+
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class LockedImage(Strict):
+    """One image by digest. The bundle carries exactly ``digest``."""
+
+    reference: str
+    """``registry/repository[:tag]`` as upstream names it, without digest. Unique in the lock."""
+    digest: Digest
+    """Of the index, cut to the locked platforms, or of the manifest where upstream has no index."""
+    upstream_digest: Digest
+    """What the tag named upstream when it was resolved; differs from ``digest`` where an index was cut."""
+    media_type: str
+    platforms: list[str]
+    """``os/architecture[/variant]`` of every image under the digest."""
+    size: int
+    """Bytes of all blobs and manifests under the digest."""
+    licence: str
+    found: list[str]
+    """Where discovery met it: ``<part>: <Kind>/<name> <path>``. Sorted."""
+
+
+class LockedFile(Strict):
+    """A file that is carried as it is."""
+
+    name: str
+    sha256: str
+    size: int
+    """Bytes."""
+
+
+class LockedChart(Strict):
+    """A chart: an artifact in a registry."""
+
+    kind: Literal["chart"] = "chart"
+    reference: str
+    """``registry/repository:version``."""
+    digest: Digest
+    """Of the artifact's manifest."""
+    release: str
+    values: dict[str, Any]
+
+
+class LockedManifest(Strict):
+    """Release YAML: files, in the order of application."""
+
+    kind: Literal["manifest"] = "manifest"
+    urls: list[str]
+    files: list[LockedFile]
+    """One for each URL; ``name`` is the URL's last path segment."""
+
+
+class LockedImages(Strict):
+    """A part that is images only."""
+
+    kind: Literal["images"] = "images"
+    images: list[str]
+
+
+class LockedPart(Strict):
+    """One part of the platform, resolved."""
+
+    name: str
+    namespace: str | None
+    licence: str
+    content: Annotated[LockedChart | LockedManifest | LockedImages, Field(discriminator="kind")]
+    images: list[str]
+    """References (keys of Lock.images) that its manifests name. Sorted."""
+
+
+class LockedModel(Strict):
+    """A model at a commit, file by file."""
+
+    name: str
+    origin: str
+    """``<host>/<repo>`` of a hub, or ``directory/<name>``: becomes the image's upstream name."""
+    revision: str
+    """Commit of 40 hex digits, or the digest of the file list of a directory."""
+    licence: str
+    files: list[LockedFile]
+    """Sorted by name."""
+
+    @property
+    def reference(self) -> str:
+        """The upstream-style image reference under which the weights are carried, tagged by revision."""
+        return f"{self.origin.lower()}:{self.revision}"
+
+
+class LockedRuntime(Strict):
+    """A model server that a stack can name."""
+
+    name: str
+    engine: str
+    accelerator: str
+    image: str
+    """A key of Lock.images."""
+
+
+class Excluded(Strict):
+    """A string that parses as an image and is not shipped."""
+
+    value: str
+    reason: str
+
+
+class Lock(FileModel):
+    """The whole lock. Lists are sorted by name, parts stand in the catalog's order."""
+
+    kubernetes: str
+    platforms: list[str]
+    parts: list[LockedPart]
+    images: list[LockedImage]
+    models: list[LockedModel]
+    runtimes: list[LockedRuntime]
+    exclusions: list[Excluded]
