@@ -1,0 +1,1 @@
+"""The command ``sealift``, assembled from the sub-commands that each room brings."""

@@ -1,0 +1,1 @@
+"""What the rehearsal needs of the machine: Debian packages, binaries built from Go modules, disk."""

@@ -1,0 +1,167 @@
+"""The programs of the rehearsal, built from pinned Go modules into the cache, one module after another."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from mirror.document import Strict, validate
+from mirror.errors import ToolMissing
+
+HERE = Path(__file__).parent
+Report = Callable[[str], None]
+
+
+class Present(Strict):
+    """How to recognise a program of this machine that may be used instead."""
+
+    arguments: list[str]
+    holds: str
+
+
+class Program(Strict):
+    """One ``main`` package."""
+
+    name: str
+    package: str
+    set: dict[str, str] = {}
+    """String variables that the linker sets, as upstream's own build does."""
+    version: Present | None = None
+
+
+class Module(Strict):
+    """A directory with go.mod and go.sum, relative to this one, and the programs built with it."""
+
+    directory: str
+    program: list[Program]
+    set: dict[str, str] = {}
+    cgo: bool = False
+    tags: list[str] = []
+
+
+class Programs(Strict):
+    """The whole list."""
+
+    module: list[Module]
+
+
+@dataclass(frozen=True)
+class Build:
+    """One program and everything that decides its bytes."""
+
+    module: Module
+    program: Program
+    source: Path
+    key: str
+
+    def command(self, output: Path) -> list[str]:
+        """The ``go build`` that makes it."""
+        variables = {**self.module.set, **self.program.set}
+        linker = " ".join(["-s", "-w", *(f"-X {k}={v}" for k, v in variables.items())])
+        tags = ["-tags", ",".join(self.module.tags)] if self.module.tags else []
+        return [
+            "go",
+            "build",
+            "-mod=readonly",
+            "-trimpath",
+            *tags,
+            "-ldflags",
+            linker,
+            "-o",
+            str(output),
+            self.program.package,
+        ]
+
+
+def declared() -> list[Module]:
+    """The modules of programs.toml, in the order of building."""
+    data = tomllib.loads((HERE / "programs.toml").read_text())
+    return validate(Programs, data, "programs.toml").module
+
+
+def plan(modules: list[Module]) -> list[Build]:
+    """What is to be built, each with the key that its binary is kept under."""
+    return [Build(m, p, (HERE / m.directory).resolve(), _key(m, p)) for m in modules for p in m.program]
+
+
+def ensure(directory: Path, report: Report) -> Path:
+    """Build what is missing and return a directory with every program by name.
+
+    A binary is kept under the hash of its go.mod, go.sum, own sources, flags and Go version, so a warm run builds
+    nothing; a program of this machine in the right version is linked instead. Raises ToolMissing.
+    """
+    store, names = directory / "programs", directory / "bin"
+    store.mkdir(exist_ok=True)
+    names.mkdir(exist_ok=True)
+    builds = plan(declared())
+    missing = [b for b in builds if not (store / b.key).exists()]
+    for number, b in enumerate(missing, 1):
+        target = store / b.key
+        if found := _present(b.program, names):
+            target.symlink_to(found)
+            continue
+        started = time.monotonic()
+        report(f"building {b.program.name} ({number} of {len(missing)})")
+        _build(b, target)
+        report(f"built {b.program.name}: {target.stat().st_size / 1e6:.0f} MB in {time.monotonic() - started:.0f} s")
+    for b in builds:
+        _link(names / b.program.name, store / b.key)
+    return names
+
+
+def _key(module: Module, program: Program) -> str:
+    digest = hashlib.sha256(_go_version().encode())
+    for path in _sources(HERE / module.directory):
+        digest.update(path.name.encode() + path.read_bytes())
+    digest.update(repr((module.set, module.cgo, module.tags, program.package, program.set)).encode())
+    return f"{program.name}-{digest.hexdigest()[:16]}"
+
+
+def _sources(directory: Path) -> Iterator[Path]:
+    yield from sorted(p for p in directory.rglob("*") if p.name in ("go.mod", "go.sum") or p.suffix == ".go")
+
+
+@cache
+def _go_version() -> str:
+    if not shutil.which("go"):
+        raise ToolMissing("go", "not on PATH", "Install Go 1.26 or newer.")
+    return subprocess.run(["go", "env", "GOVERSION"], check=True, capture_output=True, text=True).stdout
+
+
+def _present(program: Program, own: Path) -> Path | None:
+    path = os.pathsep.join(p for p in os.environ.get("PATH", "").split(os.pathsep) if Path(p) != own)
+    found = shutil.which(program.name, path=path)
+    if not (found and program.version):
+        return None
+    said = subprocess.run([found, *program.version.arguments], check=False, capture_output=True, text=True)
+    return Path(found) if program.version.holds in said.stdout + said.stderr else None
+
+
+def _build(build: Build, target: Path) -> None:
+    partial = target.with_suffix(".partial")
+    env = {**os.environ, "CGO_ENABLED": str(int(build.module.cgo)), "GOFLAGS": "-buildvcs=false"}
+    done = subprocess.run(
+        build.command(partial), cwd=build.source, env=env, check=False, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise ToolMissing(
+            build.program.name,
+            f"go build failed: {done.stderr.strip()[-2000:]}",
+            f"Mend testbed/toolchain/{build.module.directory} or the way to the Go module proxy, and run again.",
+        )
+    partial.rename(target)
+
+
+def _link(name: Path, target: Path) -> None:
+    if name.is_symlink() and name.readlink() == target:
+        return
+    name.unlink(missing_ok=True)
+    name.symlink_to(target)

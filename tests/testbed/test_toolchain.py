@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from mirror.errors import NoSpace, ToolMissing
+from testbed.toolchain import disk, programs
+from testbed.toolchain.programs import Build, Module, Present, Program
+
+
+def module(tmp_path: Path, **fields: object) -> Module:
+    (tmp_path / "go.mod").write_text("module x\n")
+    return Module.model_validate({"directory": str(tmp_path), "program": [{"name": "p", "package": "x/p"}], **fields})
+
+
+def test_every_declared_module_is_pinned_by_a_sum_file() -> None:
+    for m in programs.declared():
+        assert (programs.HERE / m.directory / "go.sum").is_file(), m.directory
+
+
+def test_program_names_are_declared_once() -> None:
+    names = [p.name for m in programs.declared() for p in m.program]
+    assert len(names) == len(set(names))
+
+
+def test_a_changed_pin_changes_the_key_that_a_binary_is_kept_under(tmp_path: Path) -> None:
+    m = module(tmp_path)
+    before = programs.plan([m])[0].key
+    (tmp_path / "go.mod").write_text("module x\nrequire y v1\n")
+    assert programs.plan([m])[0].key != before
+
+
+def test_changed_flags_change_the_key(tmp_path: Path) -> None:
+    assert programs.plan([module(tmp_path)])[0].key != programs.plan([module(tmp_path, cgo=True)])[0].key
+
+
+def test_the_build_command_sets_what_upstream_sets(tmp_path: Path) -> None:
+    m = module(tmp_path, set={"a.B": "1"}, tags=["seccomp"])
+    command = Build(m, m.program[0], tmp_path, "k").command(Path("out"))
+    assert "-s -w -X a.B=1" in command
+    assert command[command.index("-tags") + 1] == "seccomp"
+    assert "-mod=readonly" in command
+
+
+def test_a_program_of_the_machine_is_used_only_in_the_right_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\necho v1.2.3\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    def wants(version: str) -> Program:
+        return Program(name="tool", package="x", version=Present(arguments=["version"], holds=version))
+
+    assert programs._present(wants("v1.2.3"), Path("/nowhere")) == tool
+    assert programs._present(wants("v1.2.4"), Path("/nowhere")) is None
+
+
+def test_a_build_that_fails_says_what_the_compiler_said(tmp_path: Path) -> None:
+    m = module(tmp_path)
+    with pytest.raises(ToolMissing, match="go build failed"):
+        programs._build(Build(m, m.program[0], tmp_path, "k"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_little_disk_is_refused_before_the_work_starts(tmp_path: Path) -> None:
+    with pytest.raises(NoSpace, match="needs 1000000000000"):
+        disk.require(tmp_path, 10**21, "the rehearsal")
+    disk.require(tmp_path, 1, "a byte")
