@@ -56,7 +56,7 @@ class Exclusion(Strict):
     """A string in a manifest that parses as an image and is not shipped."""
 
     value: str
-    """The whole string as it stands in the manifest."""
+    """The whole string as it stands in the manifest; the parts of a split name joined as ``[registry/]name:tag``."""
     reason: Sentence
 
 

@@ -22,7 +22,8 @@ class LockedImage(Strict):
     """What the tag named upstream when it was resolved; differs from ``digest`` where an index was cut."""
     media_type: str
     platforms: list[str]
-    """``os/architecture[/variant]`` of every image under the digest."""
+    """``os/architecture[/variant]`` of every image under the digest; empty where upstream has a manifest without an
+    index, which does not say its platform."""
     size: int
     """Bytes of all blobs and manifests under the digest."""
     licence: str

@@ -1,0 +1,54 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from mirror.document import FileModel, write_atomically
+from mirror.errors import BadInput
+
+
+class Box(FileModel):
+    size: int
+    words: list[str] = []
+
+
+@pytest.mark.parametrize("name", ["box.yaml", "box.json"])
+def test_a_file_is_read_back_as_it_was_written(tmp_path: Path, name: str) -> None:
+    box = Box(size=3, words=["ä", "1.10", "no"])
+    box.write(tmp_path / name)
+    assert Box.read(tmp_path / name) == box
+
+
+def test_an_unknown_field_is_refused_by_its_name() -> None:
+    with pytest.raises(BadInput, match="colour"):
+        Box.parse("size: 1\ncolour: red", "box.yaml")
+
+
+def test_a_wrong_field_is_named_with_the_fields_that_exist() -> None:
+    with pytest.raises(BadInput, match="size") as e:
+        Box.parse("size: big", "box.yaml")
+    assert "words" in e.value.instead
+
+
+@pytest.mark.parametrize(("text", "name"), [("a: [", "x.yaml"), ("{", "x.json")])
+def test_a_file_that_is_not_well_formed_is_refused(text: str, name: str) -> None:
+    with pytest.raises(BadInput, match="well-formed"):
+        Box.parse(text, name)
+
+
+def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="No such file"):
+        Box.read(tmp_path / "none.yaml")
+
+
+def test_writing_leaves_nothing_beside_the_file_and_lets_others_read_it(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "deep" / "f", "text")
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["f"]
+    assert stat.S_IMODE((tmp_path / "deep" / "f").stat().st_mode) == 0o644
+
+
+def test_a_write_that_fails_keeps_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        write_atomically(tmp_path / "f", "\ud800")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("f", "old")]
