@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +70,10 @@ class Timeline:
         """Keep a figure with the running step."""
         self._facts[name] = value
 
+    def peak(self, rss: int) -> None:
+        """Keep the largest resident set (bytes) of the running step's commands."""
+        self._facts["peak RSS MB"] = max(int(self._facts.get("peak RSS MB", 0)), rss // 1_000_000)
+
     @property
     def seconds(self) -> float:
         """Seconds since the rehearsal began."""
@@ -78,8 +81,3 @@ class Timeline:
 
     def _elapsed(self) -> str:
         return f"{self.seconds:7.1f} s"
-
-
-def children_peak_rss() -> int:
-    """Bytes: the largest resident set of any process that was waited for so far."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024

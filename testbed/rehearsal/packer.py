@@ -1,0 +1,52 @@
+"""The packer's side: outside the gap, with upstream at hand, through the commands that packers have."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from .command import follow
+from .operator import ROOT
+from .timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Packer:
+    """Makes lock and bundle in ``work``. ``source_map`` is None when upstream is the public one."""
+
+    work: Path
+    programs: Path
+    source_map: Path | None
+    timeline: Timeline
+
+    @property
+    def lock(self) -> Path:
+        """The lock that is made."""
+        return self.work / "outside" / "sealift.lock"
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle that is made."""
+        return self.work / "outside" / "bundle"
+
+    def make_lock(self) -> None:
+        """``sealift lock``."""
+        self._sealift("lock", "--catalog", ROOT / "catalog", "--output", self.lock, *self._mapped())
+
+    def make_bundle(self) -> None:
+        """``sealift bundle create``; a bundle of an earlier lock is removed first."""
+        self._sealift("bundle", "create", "--lock", self.lock, "--output", self.bundle, *self._mapped())
+        size = sum(f.stat().st_size for f in self.bundle.rglob("*") if f.is_file())
+        self.timeline.fact("bundle GB", round(size / 1e9, 2))
+
+    def _mapped(self) -> list[str | Path]:
+        return ["--source-map", self.source_map] if self.source_map else []
+
+    def _sealift(self, *arguments: str | Path) -> None:
+        words = [str(Path(sys.executable).with_name("sealift")), *map(str, arguments)]
+        environment = {**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}"}
+        process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        follow(process, self.timeline, self.work / "logs" / f"packer-{arguments[0]}.log")
