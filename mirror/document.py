@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -28,7 +28,7 @@ class Strict(BaseModel):
 class FileModel(Strict):
     """A file of the project. ``version`` is the file format's, and only known versions are read."""
 
-    version: int = 1
+    version: Literal[1] = 1
 
     @classmethod
     def read(cls, path: Path) -> Self:

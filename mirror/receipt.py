@@ -19,6 +19,8 @@ class ReceivedImage(Strict):
     reference: str
     """Upstream ``registry/repository[:tag]``."""
     digest: str
+    upstream_digest: str | None = None
+    """What upstream's manifests pin; differs from ``digest`` where an index was cut to the bundle's platforms."""
     mirrored: str
     """``<internal registry>/<upstream name>@<digest>``."""
     size: int
@@ -96,7 +98,8 @@ class Receipt(FileModel):
         names: dict[str, ReceivedImage] = {}
         for i in self.images:
             names[i.reference] = i
-            names[f"{Reference.parse(i.reference).name}@{i.digest}"] = i
+            for digest in (i.upstream_digest or i.digest, i.digest):
+                names[f"{Reference.parse(i.reference).name}@{digest}"] = i
         return names
 
     def image(self, text: str) -> Reference:
@@ -108,7 +111,11 @@ class Receipt(FileModel):
         tagged = f"{wanted.name}:{wanted.tag}" if wanted.tag else None
         pinned = f"{wanted.name}@{wanted.digest}" if wanted.digest else None
         for key in (pinned, tagged):
-            if key and (found := self._by_name.get(key)) and wanted.digest in (None, found.digest):
+            if (
+                key
+                and (found := self._by_name.get(key))
+                and wanted.digest in (None, found.digest, found.upstream_digest)
+            ):
                 return Reference.parse(found.mirrored)
         if any(wanted.digest and i.mirrored == str(wanted.pinned()) for i in self.images):
             return wanted.pinned()
