@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import httpx
-
 from .bundle import Bundle, Contents, Kind, Plan, describe, lock_sha256
-from .errors import BadInput, Damaged, NoSpace, NotUpstream, RegistryRefused
+from .errors import BadInput, Damaged, NoSpace
 from .layout import (
     BLOBS,
     BUNDLE,
@@ -41,6 +39,7 @@ from .reference import Reference
 from .registry import Source
 from .release import EMPTY, YAML, Release
 from .source_map import SourceMap
+from .web import download
 
 WORKERS = 4
 """How many images are copied at the same time."""
@@ -233,14 +232,3 @@ def parallel(work: Callable[[T], U], items: Iterable[T]) -> list[U]:
         return [f.result() for f in futures]
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def download(url: str) -> bytes:
-    """The content at ``url``; raises NotUpstream or RegistryRefused."""
-    try:
-        answer = httpx.get(url, follow_redirects=True, timeout=60)
-    except httpx.HTTPError as e:
-        raise RegistryRefused(url, f"it cannot be reached: {e}", "See that the server answers.") from e
-    if answer.status_code != httpx.codes.OK:
-        raise NotUpstream(url, f"the server answers {answer.status_code}", "Correct the URL.")
-    return answer.content

@@ -14,7 +14,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from . import licences, models, platforms, render
-from .bundle_create import download
 from .catalog import Catalog, ChartSource, ManifestSource, Part
 from .errors import BadInput, NotUpstream
 from .layout import INDEXES, digest, links, media_type
@@ -35,6 +34,7 @@ from .reference import Reference
 from .registry import Source
 from .source_map import SourceMap
 from .wanted import Content, Wanted, key, unused_exclusions, wanted
+from .web import download
 
 AT_ONCE = 4
 """How many images are resolved at the same time; each costs a few small requests."""
