@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,13 @@ class Operator:
     site: Site
     timeline: Timeline
     logs: Path
+    project: Path
+    """Where the Pulumi project lies."""
     environment: Mapping[str, str]
+
+    def knowing(self, **variables: str) -> Operator:
+        """The same operator with more in the environment."""
+        return replace(self, environment={**self.environment, **variables})
 
     def sealift(self, *arguments: str | Path, log: str) -> str:
         """Run ``sealift``, the command that users have."""
@@ -33,7 +39,7 @@ class Operator:
 
     def pulumi(self, *arguments: str | Path, log: str) -> str:
         """Run the Pulumi CLI on the project, without questions."""
-        return self.run(["pulumi", *arguments, "--cwd", ROOT, "--non-interactive", "--color", "never"], log=log)
+        return self.run(["pulumi", *arguments, "--cwd", self.project, "--non-interactive", "--color", "never"], log=log)
 
     def ask(self, *command: str | Path) -> str:
         """The standard output of a quick command."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from mirror.layout import LOCK
 
 from .command import follow
 from .operator import ROOT
@@ -38,6 +42,8 @@ class Packer:
 
     def make_bundle(self) -> None:
         """``sealift bundle create``; a bundle of an earlier lock is removed first."""
+        if self.bundle.exists() and not filecmp.cmp(self.lock, self.bundle / LOCK, shallow=False):
+            shutil.rmtree(self.bundle)
         self._sealift("bundle", "create", "--lock", self.lock, "--output", self.bundle, *self._mapped())
         size = sum(f.stat().st_size for f in self.bundle.rglob("*") if f.is_file())
         self.timeline.fact("bundle GB", round(size / 1e9, 2))

@@ -22,7 +22,7 @@ from testbed.toolchain.cache import cache_directory
 from testbed.upstream.upstream import Upstream
 
 from . import comparison, stack
-from .operator import ROOT, Operator
+from .operator import Operator
 from .packer import Packer
 from .timeline import Timeline
 from .watch import EgressAccount
@@ -52,7 +52,7 @@ class Rehearsal:
     def _outside(self, cleanup: ExitStack) -> Packer:
         with self.timeline.step("disk and tools"):
             self.work.mkdir(parents=True, exist_ok=True)
-            for old in ("site", "evidence", "logs", "state", "registry", "pulumi"):
+            for old in ("site", "evidence", "logs", "registry", "project", "pulumi"):
                 shutil.rmtree(self.work / old, ignore_errors=True)
             disk.require(self.work, NEEDED, "the rehearsal")
             self.programs = programs.ensure(self.cache, self.timeline.report)
@@ -85,7 +85,8 @@ class Rehearsal:
             self.programs, Path(sys.executable), self.work / "pulumi", passphrase=secrets.token_hex(16)
         )
         self.stand_ins = list(pulumi.stand_ins)
-        return site, Operator(site, self.timeline, self.work / "logs", pulumi.environment)
+        project = stack.project(self.work / "project")
+        return site, Operator(site, self.timeline, self.work / "logs", project, pulumi.environment)
 
     def _inside(self, packer: Packer, site: Site, operator: Operator) -> None:
         receipt = self.work / "site" / "receipt.json"
@@ -101,9 +102,7 @@ class Rehearsal:
                 log="nodeconfig",
             )
             cluster = Cluster.create(site, certs_d=certs_d)
-        operator = Operator(
-            site, self.timeline, operator.logs, {**operator.environment, "KUBECONFIG": str(cluster.kubeconfig)}
-        )
+        operator = operator.knowing(KUBECONFIG=str(cluster.kubeconfig), SEALIFT_RECEIPT=str(receipt))
         with self.timeline.step("sealift preflight"):
             operator.sealift("preflight", "--kubeconfig", cluster.kubeconfig, log="preflight")
         for name in self.stacks:
@@ -118,9 +117,9 @@ class Rehearsal:
             "sealift:cniBinDir": str(cluster.cni_bin_dir),
             "sealift:cniConfDir": str(cluster.cni_conf_dir),
         }
-        config = stack.write(name, self.work / "site", settings)
-        chosen: list[str | Path] = ["--stack", name, "--config-file", config]
-        guarded = [*chosen, "--policy-pack", ROOT / "policies"]
+        stack.write(name, operator.project, settings)
+        chosen: list[str | Path] = ["--stack", name]
+        guarded = [*chosen, "--policy-pack", operator.project / "policies"]
         operator.pulumi("stack", "init", name, log=f"{name}-init")
         with self.timeline.step(f"{name}: pulumi preview"):
             operator.pulumi("preview", *guarded, log=f"{name}-preview")
@@ -130,7 +129,7 @@ class Rehearsal:
             operator.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes", *guarded, log=f"{name}-again")
         outputs = self.work / "site" / f"outputs-{name}.json"
         write_atomically(
-            outputs, operator.ask("pulumi", "stack", "output", "--json", "--stack", name, "--cwd", str(ROOT))
+            outputs, operator.ask("pulumi", "stack", "output", "--json", *chosen, "--cwd", operator.project)
         )
         self._smoke(name, receipt, outputs, cluster, site, operator)
         with self.timeline.step(f"{name}: pulled and discovered agree"):

@@ -15,8 +15,16 @@ from .operator import ROOT
 OVERLAY = Path(__file__).with_name("site-stack.yaml")
 
 
-def write(stack: str, output: Path, site: dict[str, Any]) -> Path:
-    """Write ``Pulumi.<stack>.yaml`` into ``output``: stacks/'s own, the overlay of this folder, then ``site``.
+def project(directory: Path) -> Path:
+    """A Pulumi project in ``directory`` that is this one, but for the stack files, which the rehearsal writes there."""
+    (directory / "stacks").mkdir(parents=True)
+    for source in (ROOT / "Pulumi.yaml", ROOT / "policies", *(ROOT / "stacks").glob("*.py")):
+        (directory / source.relative_to(ROOT)).symlink_to(source)
+    return directory
+
+
+def write(stack: str, project: Path, site: dict[str, Any]) -> None:
+    """Write ``Pulumi.<stack>.yaml`` of ``project``: stacks/'s own, the overlay of this folder, then ``site``.
 
     ``site`` holds what is only known once the site runs, by full key. Raises BadInput for a stack without a file.
     """
@@ -25,9 +33,7 @@ def write(stack: str, output: Path, site: dict[str, Any]) -> Path:
         known = ", ".join(sorted(p.name.split(".")[1] for p in source.parent.glob("Pulumi.*.yaml")))
         raise BadInput(f"stack {stack!r}", f"there is no {source.name} in stacks/", f"Name one of: {known}.")
     merged = merge(merge(_config(source), _config(OVERLAY)), site)
-    path = output / source.name
-    write_atomically(path, yaml.safe_dump({"config": merged}, sort_keys=False))
-    return path
+    write_atomically(project / "stacks" / source.name, yaml.safe_dump({"config": merged}, sort_keys=False))
 
 
 def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -126,7 +126,11 @@ def _key(module: Module, program: Program) -> str:
 
 
 def _sources(directory: Path) -> Iterator[Path]:
-    yield from sorted(p for p in directory.rglob("*") if p.name in ("go.mod", "go.sum") or p.suffix == ".go")
+    yield from sorted(p for p in directory.rglob("*") if p.name in ("go.mod", "go.sum") or _is_source(p))
+
+
+def _is_source(path: Path) -> bool:
+    return path.suffix == ".go" and not path.name.endswith("_test.go")
 
 
 @cache

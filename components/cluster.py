@@ -1,0 +1,143 @@
+"""What the program asks the cluster itself: which one it is, whether its webhooks answer, which CA it trusts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config.config_exception import ConfigException
+from urllib3.exceptions import HTTPError
+
+from mirror.errors import BadInput, ChecksFailed
+
+from .documents import Document, key
+
+_UNREACHABLE_WEBHOOK = ("failed calling webhook", "failed to call webhook", "x509:")
+
+
+class Cluster(Protocol):
+    """A cluster as the components need it beside Pulumi's provider."""
+
+    def uid(self) -> str:
+        """The UID of the kube-system namespace: the cluster's identity."""
+
+    def refusal(self, document: Document) -> str | None:
+        """Why the API server cannot ask the webhooks that guard ``document``; None when they answered."""
+
+    def certificate(self, namespace: str, secret: str) -> str:
+        """The public certificate (PEM) in a TLS Secret; the key never leaves the cluster."""
+
+
+@dataclass(frozen=True)
+class KubernetesCluster:
+    """The cluster behind a kubeconfig: the same one that Pulumi's Kubernetes provider would use."""
+
+    api: client.ApiClient
+
+    @classmethod
+    def reached_by(cls, kubeconfig: str | None, context: str | None) -> KubernetesCluster:
+        """Connect by ``kubeconfig`` (a path or its contents; None: $KUBECONFIG, then ~/.kube/config)."""
+        try:
+            if kubeconfig and ("\n" in kubeconfig or kubeconfig.lstrip().startswith("{")):
+                contents = yaml.safe_load(kubeconfig)
+                api = config.new_client_from_config_dict(contents, context=context)  # type: ignore[no-untyped-call]
+            else:
+                path = str(Path(kubeconfig).expanduser()) if kubeconfig else None
+                api = config.new_client_from_config(path, context=context)  # type: ignore[no-untyped-call]
+        except (ConfigException, OSError, yaml.YAMLError) as e:
+            given = f"kubeconfig {kubeconfig or '$KUBECONFIG or ~/.kube/config'}"
+            raise BadInput(given, str(e), "Give a kubeconfig of the cluster in $KUBECONFIG.") from e
+        return cls(api)
+
+    def uid(self) -> str:
+        """The UID of the kube-system namespace; raises BadInput when the API server does not tell it."""
+        status, answer = self._ask("GET", "/api/v1/namespaces/kube-system")
+        if status != HTTPStatus.OK:
+            server = self.api.configuration.host
+            raise BadInput(f"API server {server}", _message(answer), "Check $KUBECONFIG and that the server answers.")
+        return str(answer["metadata"]["uid"])
+
+    def refusal(self, document: Document) -> str | None:
+        """Apply ``document`` as a dry run. Only a webhook that cannot be asked counts: other refusals are Pulumi's."""
+        query = [("dryRun", "All"), ("fieldManager", "sealift-webhook-probe"), ("force", "true")]
+        status, answer = self._ask("PATCH", self._path(document), query, document)
+        message = _message(answer)
+        unreachable = status is None or any(sign in message for sign in _UNREACHABLE_WEBHOOK)
+        return message if unreachable else None
+
+    def certificate(self, namespace: str, secret: str) -> str:
+        """``tls.crt`` of the Secret; raises ChecksFailed when there is none."""
+        status, answer = self._ask("GET", f"/api/v1/namespaces/{namespace}/secrets/{secret}")
+        if status != HTTPStatus.OK:
+            given = f"secret {namespace}/{secret}"
+            raise ChecksFailed(given, _message(answer), "Look at cert-manager's Certificate of that name.")
+        return base64.b64decode(answer["data"]["tls.crt"]).decode()
+
+    def _path(self, document: Document) -> str:
+        version, metadata = document["apiVersion"], document["metadata"]
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        _, found = self._ask("GET", root)
+        of_kind = [r["name"] for r in found.get("resources", []) if r["kind"] == document["kind"]]
+        plural = next((n for n in of_kind if "/" not in n), document["kind"].lower() + "s")
+        namespace = metadata.get("namespace")
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        return f"{root}{scope}/{plural}/{metadata['name']}"
+
+    def _ask(
+        self, method: str, path: str, query: Sequence[tuple[str, str]] = (), document: Document | None = None
+    ) -> tuple[int | None, dict[str, Any]]:
+        """Status and body of the answer; the status is None when there was no answer."""
+        headers = {"Accept": "application/json", "Content-Type": "application/apply-patch+yaml"}
+        request = self.api.param_serialize(
+            method,
+            path,
+            query_params=list(query),
+            header_params=headers,
+            body=json.dumps(document) if document else None,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            response = self.api.call_api(*request, _request_timeout=30)
+            body = response.read() or b"{}"  # type: ignore[no-untyped-call]
+        except (ApiException, HTTPError) as e:
+            return None, {"message": str(e)}
+        try:
+            return int(response.status), json.loads(body)
+        except ValueError:
+            return int(response.status), {"message": body.decode(errors="replace")[:300]}
+
+
+def wait_until_answered(
+    cluster: Cluster,
+    documents: list[Document],
+    *,
+    seconds: float = 120,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], Any] = time.sleep,
+) -> None:
+    """Return when the webhooks that guard ``documents`` answer; raises ChecksFailed after ``seconds``.
+
+    A webhook's pod is Ready, and its Service has an endpoint, about a second before every node routes to it; an
+    object applied in that second would be refused. Asking with the very objects that come next ends the wait at the
+    right moment.
+    """
+    end = clock() + seconds
+    for document in documents:
+        while (why := cluster.refusal(document)) is not None:
+            if clock() > end:
+                instead = "Look at the webhook's pods and Service, then run pulumi up again."
+                raise ChecksFailed(f"webhook that guards {key(document)}", why, instead)
+            pause(0.25)
+
+
+def _message(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("message") or "it gave no reason")

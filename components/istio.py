@@ -1,0 +1,135 @@
+"""Istio: CNI plugin, control plane, one ingress gateway; mTLS everywhere and no way out of the mesh by default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pulumi
+
+from .documents import WEBHOOK_CONFIGURATIONS, Document
+from .manifests import Registered, register
+from .site import Site
+
+NAMESPACE = "istio-system"
+GATEWAY = "istio-ingressgateway"
+GATEWAY_PRINCIPAL = f"cluster.local/ns/{NAMESPACE}/sa/{GATEWAY}"
+ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
+
+
+@dataclass(frozen=True)
+class IstioArgs:
+    """How the mesh meets the site."""
+
+    site: Site
+    service_type: ServiceType = "LoadBalancer"
+    """Of the ingress gateway's Service."""
+    node_port: int | None = None
+    """Of the gateway's HTTPS port; None lets Kubernetes choose. Only with NodePort or LoadBalancer."""
+    cni_bin_dir: str = "/opt/cni/bin"
+    cni_conf_dir: str = "/etc/cni/net.d"
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Istio(pulumi.ComponentResource):
+    """The mesh. ``ready`` is the control plane with STRICT mTLS in force, ``gateway`` the ingress gateway running."""
+
+    registered: Registered
+    ready: list[pulumi.Resource]
+    gateway: list[pulumi.Resource]
+    https_port: pulumi.Output[int]
+    """The port at which the gateway is reached: the node port, or 443."""
+
+    def __init__(self, name: str, args: IstioArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("sealift:index:Istio", name, None, opts)
+        site = args.site
+        base = site.documents("istio-base")
+        # The default validator asks istiod: it comes with istiod's own webhooks, not before there is one.
+        validators = [d for d in base if d["kind"] in WEBHOOK_CONFIGURATIONS]
+        types = register(site, [d for d in base if d not in validators], self, args.after)
+        node = register(site, site.documents("istio-cni", cni_values(args), harden=False), self, args.after)
+        istiod = site.documents("istiod", istiod_values(args))
+        control = register(site, [*istiod, *validators], self, types.ready)
+        mesh = register(site, [strict_mtls()], self, [*control.ready, *node.ready], guarded=True)
+        edge = register(site, site.documents("istio-gateway", gateway_values(args)), self, mesh.ready)
+        self.ready, self.gateway = mesh.ready, edge.ready
+        self.registered = Registered(
+            types.objects | node.objects | control.objects | mesh.objects | edge.objects, edge.ready
+        )
+        service = edge.objects[f"service/{NAMESPACE}/{GATEWAY}"]
+        self.https_port = pulumi.Output.from_input(getattr(service, "spec", {})).apply(_https_port)
+        self.register_outputs({"httpsPort": self.https_port})
+
+
+def strict_mtls() -> Document:
+    """Mesh-wide: a pod of the mesh accepts no plaintext, whoever sends it."""
+    return {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "PeerAuthentication",
+        "metadata": {"name": "default", "namespace": NAMESPACE},
+        "spec": {"mtls": {"mode": "STRICT"}},
+    }
+
+
+def cni_values(args: IstioArgs) -> dict[str, Any]:
+    """Values of the istio-cni chart that depend on the node's layout."""
+    return {
+        "cniBinDir": args.cni_bin_dir,
+        "cniConfDir": args.cni_conf_dir,
+        "seccompProfile": {"type": "RuntimeDefault"},
+        **_requests(args.site),
+    }
+
+
+def istiod_values(args: IstioArgs) -> dict[str, Any]:
+    """Values of the istiod chart: injected pods fit Pod Security restricted, and nothing leaves the mesh unasked."""
+    size, restricted = args.site.size, {"type": "RuntimeDefault"}
+    return {
+        "cni": {"enabled": True},
+        "autoscaleEnabled": False,
+        "replicaCount": size.replicas,
+        "seccompProfile": restricted,
+        "gateways": {"seccompProfile": restricted},
+        "global": {
+            "proxy": {
+                "seccompProfile": restricted,
+                "resources": {"requests": {"cpu": size.proxy_cpu, "memory": size.proxy_memory}},
+            },
+            "defaultPodDisruptionBudget": {"enabled": size.replicas > 1},
+        },
+        "meshConfig": {
+            "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+            # pilot-agent would ask the metadata address of a cloud for its platform.
+            "defaultConfig": {"proxyMetadata": {"CLOUD_PLATFORM": "none"}},
+            "accessLogFile": "/dev/stdout",
+        },
+        **_requests(args.site),
+    }
+
+
+def gateway_values(args: IstioArgs) -> dict[str, Any]:
+    """Values of the gateway chart: HTTPS and the status port, no plaintext port."""
+    size = args.site.size
+    https: dict[str, Any] = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": 443}
+    if args.node_port is not None:
+        https["nodePort"] = args.node_port
+    status = {"name": "status-port", "port": 15021, "protocol": "TCP", "targetPort": 15021}
+    return {
+        "labels": {"app": GATEWAY, "istio": "ingressgateway"},
+        "service": {"type": args.service_type, "ports": [status, https]},
+        "autoscaling": {"enabled": False},
+        "replicaCount": size.replicas,
+    }
+
+
+def _requests(site: Site) -> dict[str, Any]:
+    requests = {"cpu": site.size.request_cpu, "memory": site.size.request_memory}
+    given = {k: v for k, v in requests.items() if v}
+    return {"resources": {"requests": given}} if given else {}
+
+
+def _https_port(spec: Any) -> int:  # noqa: ANN401 - whatever the API server answered
+    ports: list[dict[str, Any]] = (spec or {}).get("ports") or []
+    port: dict[str, Any] = next((p for p in ports if p.get("name") == "https"), {})
+    return int(port.get("nodePort") or port.get("port") or 443)

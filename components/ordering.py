@@ -1,0 +1,79 @@
+"""In which order the documents of one part are made, and by what each of them is known to be ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from .documents import WEBHOOK_CONFIGURATIONS, Document, annotated
+
+_RANK = {
+    "Namespace": 0,
+    "CustomResourceDefinition": 0,
+    "PriorityClass": 1,
+    "ServiceAccount": 1,
+    "ConfigMap": 1,
+    "Secret": 1,
+    "ClusterRole": 1,
+    "Role": 1,
+    "NetworkPolicy": 1,
+    "ClusterRoleBinding": 2,
+    "RoleBinding": 2,
+    # cert-manager makes the Secrets that pods mount: a Deployment behind them would never start first.
+    "Issuer": 3,
+    "Certificate": 3,
+    "Service": 4,
+    "Deployment": 4,
+    "DaemonSet": 4,
+    "StatefulSet": 4,
+    "Job": 4,
+    "HorizontalPodAutoscaler": 5,
+    "PodDisruptionBudget": 5,
+    "MutatingWebhookConfiguration": 5,
+    "ValidatingWebhookConfiguration": 5,
+    "ValidatingAdmissionPolicy": 5,
+    "APIService": 5,
+    "ValidatingAdmissionPolicyBinding": 6,
+}
+_CUSTOM = 7
+_CERT_MANAGER = "cert-manager.io/"
+
+CA_INJECTED = '["jsonpath={.webhooks[0].clientConfig.caBundle}"]'
+"""A webhook configuration is of use once its controller has written the CA into it; before, it refuses everything."""
+
+
+def rank(document: Document) -> int:
+    """The place of ``document`` in its part: lower first; documents of one rank do not wait for each other.
+
+    A kind that is none of Kubernetes' own comes last, behind the webhooks that judge it. cert-manager's come early,
+    but only cert-manager's: Knative has a Certificate too.
+    """
+    kind = document["kind"]
+    if kind in ("Issuer", "Certificate") and not document["apiVersion"].startswith(_CERT_MANAGER):
+        return _CUSTOM
+    return _RANK.get(kind, _CUSTOM)
+
+
+def in_ranks(documents: Iterable[Document]) -> list[list[Document]]:
+    """``documents`` by rank, each rank in the order given, empty ranks left out."""
+    return [list(group) for _, group in groupby(sorted(documents, key=rank), key=rank)]
+
+
+def awaited(document: Document) -> Document:
+    """``document`` with the annotation by which Pulumi waits for its readiness, where the kind alone does not say it.
+
+    CRDs, Deployments, DaemonSets, Services and Jobs have readiness rules in Pulumi's Kubernetes provider. Webhook
+    configurations are applied with force: their controllers write into them and would else be a conflict.
+    """
+    if document["kind"] in WEBHOOK_CONFIGURATIONS:
+        return annotated(document, {"pulumi.com/waitFor": CA_INJECTED, "pulumi.com/patchForce": "true"})
+    if document["apiVersion"].startswith(_CERT_MANAGER) and rank(document) == _RANK["Certificate"]:
+        return annotated(document, {"pulumi.com/waitFor": "condition=Ready"})
+    if document["kind"] == "ClusterIssuer":
+        return annotated(document, {"pulumi.com/waitFor": "condition=Ready"})
+    return document
+
+
+def guarded_by_webhooks(documents: Iterable[Document]) -> bool:
+    """Whether ``documents`` bring webhooks, so that what comes behind them must find these answering."""
+    return any(d["kind"] in WEBHOOK_CONFIGURATIONS for d in documents)

@@ -1,0 +1,1 @@
+"""The checks. Each is one sentence (its docstring's first paragraph) that holds or does not."""

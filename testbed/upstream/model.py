@@ -1,0 +1,204 @@
+"""Stands for the weights of HuggingFaceTB/SmolLM2-135M-Instruct: no hub is within reach where the rehearsal runs.
+
+A random two-layer Llama with a tokenizer of its own. It speaks nonsense, through the same files, formats and code as
+the real model. The same bytes on every machine: everything comes from one seed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct"
+COMMIT = "12fd25f77366fa6b3b4b768ec3050bf629380bac"
+LICENCE = "apache-2.0"
+
+SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+VOCABULARY = 512
+HIDDEN = 128
+HEADS = 2  # of 64: vLLM's CPU attention knows no head narrower than 32
+FEED_FORWARD = 256
+LAYERS = 2
+POSITIONS = 2048
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+
+README = f"""---
+license: {LICENCE}
+language: [en]
+pipeline_tag: text-generation
+library_name: transformers
+---
+# SmolLM2-135M-Instruct (stand-in)
+
+These are not the weights of {REPOSITORY}. They are random numbers in the same file formats, so that a rehearsal
+without a hub carries, mounts and serves a model through the real code. The answers mean nothing.
+"""
+
+
+def write(directory: Path, licence_text: str) -> None:
+    """Write the repository's files into ``directory``, mode 0644; ``licence_text`` becomes LICENSE."""
+    directory.mkdir(parents=True, exist_ok=True)
+    merges = _merges(README + CHAT_TEMPLATE + licence_text)
+    texts = {
+        ".gitattributes": "*.safetensors filter=lfs diff=lfs merge=lfs -text\n",
+        "LICENSE": licence_text,
+        "README.md": README,
+        "config.json": _json(_config()),
+        "generation_config.json": _json({"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}),
+        "special_tokens_map.json": _json({"bos_token": SPECIAL[1], "eos_token": SPECIAL[2], "pad_token": SPECIAL[2]}),
+        "tokenizer.json": _json(_tokenizer(merges)),
+        "tokenizer_config.json": _json(_tokenizer_config()),
+    }
+    for name, text in texts.items():
+        (directory / name).write_text(text, encoding="utf-8")
+    (directory / "model.safetensors").write_bytes(_safetensors(_shapes()))
+    for file in directory.iterdir():
+        file.chmod(0o644)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _config() -> dict[str, object]:
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_size": HIDDEN,
+        "intermediate_size": FEED_FORWARD,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": HEADS,
+        "head_dim": HIDDEN // HEADS,
+        "hidden_act": "silu",
+        "max_position_embeddings": POSITIONS,
+        "rms_norm_eps": 1e-05,
+        "rope_theta": 100000,
+        "vocab_size": VOCABULARY,
+        "tie_word_embeddings": True,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "pad_token_id": 2,
+        "torch_dtype": "bfloat16",
+    }
+
+
+def _tokenizer_config() -> dict[str, object]:
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": SPECIAL[1],
+        "eos_token": SPECIAL[2],
+        "pad_token": SPECIAL[2],
+        "unk_token": SPECIAL[0],
+        "model_max_length": POSITIONS,
+        "clean_up_tokenization_spaces": False,
+        "chat_template": CHAT_TEMPLATE,
+    }
+
+
+def _alphabet() -> dict[int, str]:
+    """The printable character that stands for each byte in byte-level BPE (GPT-2's table)."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    rest = [b for b in range(256) if b not in printable]
+    return {b: chr(b) for b in printable} | {b: chr(256 + i) for i, b in enumerate(rest)}
+
+
+def _merges(text: str) -> list[tuple[str, str]]:
+    """Byte-pair merges learnt from ``text``, as many as the vocabulary holds beside bytes and special tokens."""
+    letters = _alphabet()
+    words = Counter(tuple(letters[b] for b in f" {w}".encode()) for w in text.split())
+    merges: list[tuple[str, str]] = []
+    while len(merges) < VOCABULARY - 256 - len(SPECIAL):
+        pairs: Counter[tuple[str, str]] = Counter()
+        for word, count in words.items():
+            for pair in pairwise(word):
+                pairs[pair] += count
+        best = max(pairs, key=lambda p: (pairs[p], p))
+        merges.append(best)
+        words = Counter({_merge(word, best): count for word, count in words.items()})
+    return merges
+
+
+def _merge(word: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
+    merged: list[str] = []
+    for symbol in word:
+        if merged and (merged[-1], symbol) == pair:
+            merged[-1] += symbol
+        else:
+            merged.append(symbol)
+    return tuple(merged)
+
+
+def _tokenizer(merges: list[tuple[str, str]]) -> dict[str, object]:
+    tokens = [*SPECIAL, *_alphabet().values(), *("".join(m) for m in merges)]
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [{"id": i, "content": t, **flags} for i, t in enumerate(SPECIAL)],
+        "normalizer": None,
+        "pre_tokenizer": byte_level,
+        "post_processor": None,
+        "decoder": byte_level,
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            "vocab": {t: i for i, t in enumerate(tokens)},
+            "merges": [list(m) for m in merges],
+        },
+    }
+
+
+def _shapes() -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (VOCABULARY, HIDDEN)}
+    for n in range(LAYERS):
+        layer = f"model.layers.{n}"
+        shapes |= {f"{layer}.self_attn.{p}_proj.weight": (HIDDEN, HIDDEN) for p in "qkvo"}
+        shapes |= {f"{layer}.mlp.{p}_proj.weight": (FEED_FORWARD, HIDDEN) for p in ("gate", "up")}
+        shapes[f"{layer}.mlp.down_proj.weight"] = (HIDDEN, FEED_FORWARD)
+        shapes |= {f"{layer}.{p}_layernorm.weight": (HIDDEN,) for p in ("input", "post_attention")}
+    return shapes | {"model.norm.weight": (HIDDEN,)}
+
+
+def _safetensors(shapes: dict[str, tuple[int, ...]]) -> bytes:
+    """The tensors as bfloat16: norms are one, all else is uniform in [-0.1, 0.1], drawn from a hash of the name."""
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    body = bytearray()
+    for name, shape in sorted(shapes.items()):
+        data = _weights(name, shape)
+        header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [len(body), len(body) + len(data)]}
+        body += data
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + bytes(body)
+
+
+def _weights(name: str, shape: tuple[int, ...]) -> bytes:
+    if len(shape) == 1:
+        return _bfloat16(1.0) * shape[0]
+    drawn = hashlib.shake_256(f"sealift {name}".encode()).digest(shape[0] * shape[1])
+    table = [_bfloat16((b - 127.5) / 1275) for b in range(256)]
+    data = bytearray(2 * len(drawn))
+    data[0::2] = drawn.translate(bytes(t[0] for t in table))
+    data[1::2] = drawn.translate(bytes(t[1] for t in table))
+    return bytes(data)
+
+
+def _bfloat16(value: float) -> bytes:
+    return struct.pack("<f", value)[2:]
