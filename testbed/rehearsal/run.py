@@ -82,7 +82,11 @@ class Rehearsal:
             if not self.keep:
                 cleanup.callback(site.down)
         pulumi = launch.prepare(
-            self.programs, Path(sys.executable), self.work / "pulumi", passphrase=secrets.token_hex(16)
+            self.programs,
+            Path(sys.executable),
+            self.work / "pulumi",
+            passphrase=secrets.token_hex(16),
+            checkpoint_each_step=False,  # the cluster does not outlive the rehearsal, so neither need its state
         )
         self.stand_ins = list(pulumi.stand_ins)
         project = stack.project(self.work / "project")
