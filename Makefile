@@ -12,8 +12,8 @@ check: environment  ## the inner loop: style, types, who-imports-whom, fast test
 test: system  ## everything: the inner loop, then the tests on real programs, then the rehearsal
 	@$(MAKE) --no-print-directory check
 	@$(RUN)/sealift tools
-	@$(RUN)/pytest -q tests/testbed/pulumi/real
-	@$(RUN)/sealift rehearse
+	@$(RUN)/pytest -q $$(find tests -type d -name real)
+	@$(RUN)/sealift rehearse --stack dev --stack prod
 
 rehearse: system  ## the main job: bundle -> registry -> pulumi up -> smoke tests on this machine, egress denied
 	@$(RUN)/sealift rehearse $(if $(UPSTREAM),--upstream $(UPSTREAM)) $(if $(STACK),--stack $(STACK))

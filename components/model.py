@@ -14,7 +14,7 @@ from .istio import GATEWAY_PRINCIPAL
 from .istio import NAMESPACE as ISTIO
 from .knative import ACTIVATOR_PRINCIPAL, CONTROL_PRINCIPAL
 from .manifests import Registered, register
-from .runtime import USER
+from .runtime import PORT, USER
 from .site import Site
 
 Mode = Literal["Standard", "Knative"]
@@ -115,6 +115,9 @@ def inference_service(name: str, args: ModelArgs) -> Document:
         identity = {"runAsUser": USER, "runAsGroup": USER, "fsGroup": USER}
         restricted = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
         predictor["securityContext"] = {**identity, **restricted}
+        # KServe names the Service's port after the container's, and only a port named after its protocol is HTTP to
+        # every proxy: otherwise it is guessed at, and a rule about paths refuses what was not guessed to be HTTP.
+        served["ports"] = [{"name": "http", "containerPort": PORT, "protocol": "TCP"}]
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",

@@ -25,8 +25,11 @@ def in_certificate_chain(text: str) -> str | None:
 
 
 def of_proxy(certs: str) -> str | None:
-    """The SPIFFE ID of a sidecar's own certificate, from Envoy's admin ``/certs`` (JSON), or None."""
-    for certificate in json.loads(certs).get("certificates", []):
+    """The SPIFFE ID of a sidecar's own certificate, from Envoy's admin ``/certs`` (JSON), or None.
+
+    pilot-agent may log lines of its own before what it was asked for.
+    """
+    for certificate in json.loads(certs[certs.find("{") :]).get("certificates", []):
         for leaf in certificate.get("cert_chain", []):
             for name in leaf.get("subject_alt_names", []):
                 if str(name.get("uri", "")).startswith(_SCHEME.decode()):

@@ -68,9 +68,10 @@ def test_from_plain_pod(cluster: Cluster, facts: dict[str, Fact]) -> None:
 def test_from_this_machine(environment: Environment, facts: dict[str, Fact]) -> None:
     """No address or name outside the gap answers the machine from which this was run; the gateway does."""
     host = testinfra.get_host("local://")
-    control = call(host, f"https://{environment.address}:{environment.port}/")
-    facts["control: the gateway"] = "TCP connection made" if control.connected else control.summary
-    assert control.connected, f"even the gateway does not answer this machine: {control.summary}"
+    url = f"https://{environment.outputs.models[0].host}:{environment.port}/v1/models"
+    control = call(host, url, "--connect-to", f"::{environment.address}:{environment.port}")
+    facts["control: the gateway"] = control.summary
+    assert control.status, f"even the gateway does not answer this machine: {control.summary}"
     check(host, through_sidecar=False, facts=facts)
 
 

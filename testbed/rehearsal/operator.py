@@ -12,7 +12,7 @@ from typing import Any
 
 from testbed.node import Site
 
-from .command import follow
+from .command import Counted, Show, follow, whole
 from .timeline import Timeline
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,8 @@ class Operator:
 
     def pulumi(self, *arguments: str | Path, log: str) -> str:
         """Run the Pulumi CLI on the project, without questions."""
-        return self.run(["pulumi", *arguments, "--cwd", self.project, "--non-interactive", "--color", "never"], log=log)
+        words = ["pulumi", *arguments, "--cwd", self.project, "--non-interactive", "--color", "never"]
+        return self.run(words, log=log, show=Counted())
 
     def ask(self, *command: str | Path) -> str:
         """The standard output of a quick command."""
@@ -49,8 +50,8 @@ class Operator:
         """What ``kubectl ... --output json`` prints, parsed."""
         return json.loads(self.ask("kubectl", *arguments, "--output", "json"))
 
-    def run(self, command: Sequence[str | Path], *, log: str) -> str:
+    def run(self, command: Sequence[str | Path], *, log: str, show: Show = whole) -> str:
         """Run ``command``; its lines are reported as they come. Raises CommandFailed on a non-zero exit status."""
         words = [str(c) for c in command]
         process = self.site.popen(words, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        return follow(process, self.timeline, self.logs / f"{log}.log")
+        return follow(process, self.timeline, self.logs / f"{log}.log", show)

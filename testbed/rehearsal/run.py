@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from mirror.document import write_atomically
 from mirror.errors import ChecksFailed
@@ -21,7 +20,7 @@ from testbed.toolchain import disk, programs
 from testbed.toolchain.cache import cache_directory
 from testbed.upstream.upstream import Upstream
 
-from . import comparison, stack
+from . import comparison, publish, stack
 from .operator import Operator
 from .packer import Packer
 from .timeline import Timeline
@@ -29,6 +28,8 @@ from .watch import EgressAccount
 
 NEEDED = 30 * disk.GB
 """Disk beside the cache: bundle, internal registry, and the node's images unpacked."""
+
+_OF_THE_SITE = {"a CNI that enforces NetworkPolicy": "testbed/node/policy_enforcer.py, over nftables"}
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Rehearsal:
     timeline: Timeline
     keep: bool = False
     cache: Path = field(default_factory=cache_directory)
+    stand_ins: dict[str, str] = field(default_factory=lambda: dict(_OF_THE_SITE))
 
     def run(self) -> None:
         """Everything; raises the first error, ChecksFailed when something is not as promised. Cleans up either way."""
@@ -61,6 +63,8 @@ class Rehearsal:
             with self.timeline.step("upstream: images, charts, releases, model hub"):
                 upstream = Upstream(self.cache / "upstream", self.programs, self.timeline.report)
                 upstream.prepare()
+                self.stand_ins |= {i.name: i.note for i in upstream.declared.images if i.contents != "real"}
+                self.stand_ins["weights of the models"] = "random ones of the same kind (testbed/upstream/model.py)"
             with self.timeline.step("upstream: serving"):
                 running = cleanup.enter_context(upstream.start(self.work / "state" / "upstream"))
                 source_map = self.work / "outside" / "source-map.yaml"
@@ -88,7 +92,7 @@ class Rehearsal:
             passphrase=secrets.token_hex(16),
             checkpoint_each_step=False,  # the cluster does not outlive the rehearsal, so neither need its state
         )
-        self.stand_ins = list(pulumi.stand_ins)
+        self.stand_ins |= dict.fromkeys(pulumi.stand_ins, "a plugin of this testbed (testbed/pulumi)")
         project = stack.project(self.work / "project")
         return site, Operator(site, self.timeline, self.work / "logs", project, pulumi.environment)
 
@@ -137,11 +141,13 @@ class Rehearsal:
         )
         self._smoke(name, receipt, outputs, cluster, site, operator)
         with self.timeline.step(f"{name}: pulled and discovered agree"):
-            self._pulls(cluster, lock, Receipt.read(receipt))
-        with self.timeline.step(f"{name}: pulumi destroy"):
-            operator.pulumi("destroy", "--yes", "--skip-preview", *chosen, log=f"{name}-destroy")
-        with self.timeline.step(f"{name}: the cluster is as it was found"):
-            self._unchanged(found, self._objects(operator))
+            pulls = self._pulls(cluster, lock, Receipt.read(receipt))
+        if not self.keep:
+            with self.timeline.step(f"{name}: pulumi destroy"):
+                operator.pulumi("destroy", "--yes", "--skip-preview", *chosen, log=f"{name}-destroy")
+            with self.timeline.step(f"{name}: the cluster is as it was found"):
+                self._unchanged(found, self._objects(operator))
+        publish.add(self.work / "evidence" / name, self.timeline.steps, self.stand_ins, pulls)
 
     def _smoke(self, name: str, receipt: Path, outputs: Path, cluster: Cluster, site: Site, operator: Operator) -> None:
         evidence = self.work / "evidence" / name
@@ -175,10 +181,9 @@ class Rehearsal:
                 "pulumi destroy", f"left behind: {left or 'nothing'}; took away: {lost or 'nothing'}", "Mend the stack."
             )
 
-    def _pulls(self, cluster: Cluster, lock: Lock, receipt: Receipt) -> None:
+    def _pulls(self, cluster: Cluster, lock: Lock, receipt: Receipt) -> comparison.Pulls:
         pulled = [p.digest for p in pulled_images(cluster)]
         result = comparison.pulls(lock, [m.digest for m in receipt.models], pulled)
-        write_atomically(self.work / "evidence" / "pulls.json", json.dumps(result.model_dump(mode="json"), indent=2))
         self.timeline.fact("pulled", result.pulled)
         self.timeline.fact("discovered, not pulled", len(result.not_pulled))
         if not result.agree:
@@ -187,7 +192,4 @@ class Rehearsal:
                 f"not discovered: {result.undiscovered or 'none'}; in a pod, never pulled: {result.missing or 'none'}",
                 "Teach discovery the place, or remove it.",
             )
-
-    def facts(self) -> dict[str, Any]:
-        """The steps and the stand-ins, for the evidence."""
-        return {"steps": [s.model_dump() for s in self.timeline.steps], "stand-ins": self.stand_ins}
+        return result

@@ -28,7 +28,9 @@ def main() -> int:
             with upstream.start(given.serve, registry_port=given.registry_port, web_port=given.web_port) as running:
                 running.source_map.write(given.serve / "source-map.yaml")
                 print(f"serving; source map in {given.serve / 'source-map.yaml'}", flush=True)
-                signal.sigwait({signal.SIGINT, signal.SIGTERM})
+                ends = {signal.SIGINT, signal.SIGTERM}
+                signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # only now: the servers inherit what is blocked
+                signal.sigwait(ends)
     except SealiftError as e:
         print(f"{e}\n{e.instead}", file=sys.stderr)
         return e.exit_code

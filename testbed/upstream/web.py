@@ -27,6 +27,7 @@ class Server(ThreadingHTTPServer):
     """Serves ``files`` and ``hub`` on 127.0.0.1; port 0 takes a free one."""
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, files: Path, hub: Hub, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)

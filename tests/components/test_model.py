@@ -108,3 +108,8 @@ def test_a_gpu_server_asks_for_a_gpu_and_not_for_the_cpus_settings(site: Site) -
     [container] = serving_runtime(runtime, SIZES["standard"])["spec"]["containers"]
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert "--enforce-eager" not in container["args"]
+
+
+def test_the_port_of_a_standard_model_says_that_it_is_http(site: Site) -> None:
+    served = inference_service("chat", args(site))["spec"]["predictor"]["model"]
+    assert [(p["name"], p["containerPort"]) for p in served["ports"]] == [("http", 8080)]
