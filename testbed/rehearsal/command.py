@@ -59,7 +59,7 @@ def follow(process: subprocess.Popen[bytes], timeline: Timeline, log: Path, show
     words = [str(a) for a in process.args]
     lines: list[str] = []
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as kept:
+    with process.stdout, log.open("a", encoding="utf-8") as kept:
         kept.write(f"$ {' '.join(words)}\n")
         for raw in process.stdout:
             line = raw.decode(errors="replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -48,11 +49,24 @@ class Packer:
         size = sum(f.stat().st_size for f in self.bundle.rglob("*") if f.is_file())
         self.timeline.fact("bundle GB", round(size / 1e9, 2))
 
+    def carry(self, inside: Path) -> Path:
+        """Bring the bundle across the gap: its files, nothing else. Hard links, as both sides are on one disk."""
+        shutil.copytree(self.bundle, inside, copy_function=os.link)
+        return inside
+
+    def fetch_provider(self, home: Path) -> None:
+        """``pulumi plugin install``: the official Kubernetes provider, into the Pulumi home that crosses the gap."""
+        version = importlib.metadata.version("pulumi-kubernetes")
+        self._run(["pulumi", "plugin", "install", "resource", "kubernetes", version], "plugin", PULUMI_HOME=str(home))
+
     def _mapped(self) -> list[str | Path]:
         return ["--source-map", self.source_map] if self.source_map else []
 
     def _sealift(self, *arguments: str | Path) -> None:
-        words = [str(Path(sys.executable).with_name("sealift")), *map(str, arguments)]
-        environment = {**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}"}
+        self._run([Path(sys.executable).with_name("sealift"), *arguments], str(arguments[0]))
+
+    def _run(self, command: list[str | Path], log: str, **variables: str) -> None:
+        environment = {**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}", **variables}
+        words = [str(c) for c in command]
         process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        follow(process, self.timeline, self.work / "logs" / f"packer-{arguments[0]}.log")
+        follow(process, self.timeline, self.work / "logs" / f"packer-{log}.log")

@@ -12,6 +12,7 @@ from typing import Literal
 
 from mirror.document import write_atomically
 from mirror.errors import ChecksFailed
+from mirror.layout import LOCK
 from mirror.lock import Lock
 from mirror.receipt import Receipt
 from testbed.node import Cluster, Paths, Site, pulled_images
@@ -77,6 +78,9 @@ class Rehearsal:
         if self.upstream == "local":
             with self.timeline.step("upstream: gone"):
                 running.stop()
+        else:
+            with self.timeline.step("the official Pulumi provider"):
+                packer.fetch_provider(self.work / "pulumi" / "home")
         return packer
 
     def _site(self, cleanup: ExitStack) -> tuple[Site, Operator]:
@@ -98,10 +102,11 @@ class Rehearsal:
 
     def _inside(self, packer: Packer, site: Site, operator: Operator) -> None:
         receipt = self.work / "site" / "receipt.json"
+        bundle = packer.carry(self.work / "site" / "bundle")
         with self.timeline.step("sealift bundle verify, no network"):
-            operator.sealift("bundle", "verify", packer.bundle, log="verify")
+            operator.sealift("bundle", "verify", bundle, log="verify")
         with self.timeline.step("sealift load"):
-            load: list[str | Path] = ["load", packer.bundle, "--registry", site.registry, "--ca-file", site.ca_file]
+            load: list[str | Path] = ["load", bundle, "--registry", site.registry, "--ca-file", site.ca_file]
             operator.sealift(*load, "--output", receipt.parent, log="load")
         with self.timeline.step("a Kubernetes cluster that pulls from the internal registry only"):
             certs_d = self.work / "site" / "certs.d"
@@ -114,7 +119,7 @@ class Rehearsal:
         with self.timeline.step("sealift preflight"):
             operator.sealift("preflight", "--kubeconfig", cluster.kubeconfig, log="preflight")
         for name in self.stacks:
-            self._stack(name, receipt, cluster, site, operator, Lock.read(packer.lock))
+            self._stack(name, receipt, cluster, site, operator, Lock.read(bundle / LOCK))
 
     def _stack(self, name: str, receipt: Path, cluster: Cluster, site: Site, operator: Operator, lock: Lock) -> None:
         found = self._objects(operator)
