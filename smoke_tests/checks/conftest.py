@@ -22,13 +22,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "model" in metafunc.fixturenames:
         metafunc.parametrize("model", models, ids=lambda m: f"{m.namespace}/{m.name}")
     if "typical_model" in metafunc.fixturenames:
-        first = list({m.mode: m for m in reversed(models)}.values())
-        metafunc.parametrize("typical_model", first, ids=lambda m: m.mode)
+        metafunc.parametrize("typical_model", one_of_each_mode(models), ids=lambda m: m.mode)
+
+
+def one_of_each_mode(models: list[ServedModel]) -> list[ServedModel]:
+    """The first model of each serving mode."""
+    return list({m.mode: m for m in reversed(models)}.values())
 
 
 @pytest.fixture(scope="session")
 def environment(pytestconfig: pytest.Config) -> Environment:
     return pytestconfig.stash[ENVIRONMENT]
+
+
+@pytest.fixture(scope="session")
+def typical_models(environment: Environment) -> list[ServedModel]:
+    return one_of_each_mode(environment.outputs.models)
 
 
 @pytest.fixture(scope="session")

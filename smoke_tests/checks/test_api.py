@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import openai
@@ -12,6 +14,7 @@ from smoke_tests import streaming
 from smoke_tests.environment import Environment, ServedModel
 from smoke_tests.evidence import Fact, Group
 from smoke_tests.gateway import openai_client
+from smoke_tests.streaming import Stream
 
 GROUP = Group.API
 HELLO: list[Any] = [{"role": "user", "content": "Say hello."}]
@@ -81,10 +84,23 @@ def test_streaming(client: openai.OpenAI, model: ServedModel, facts: dict[str, F
     assert usage and usage.completion_tokens == 128, f"128 tokens were asked for, the stream's count is {usage}"
 
 
-def test_long_stream(environment: Environment, typical_model: ServedModel, facts: dict[str, Fact]) -> None:
+def watched(environment: Environment, model: ServedModel) -> Stream:
+    with openai_client(environment, model) as client:
+        return streaming.last_for(client, model.served_name, seconds=streaming.A_MINUTE + streaming.MARGIN)
+
+
+@pytest.fixture(scope="session")
+def long_streams(environment: Environment, typical_models: list[ServedModel]) -> Iterator[dict[str, Future[Stream]]]:
+    """One stream of each serving mode, by model, all at the same time: each lasts longer than a minute."""
+    with ThreadPoolExecutor() as pool:
+        yield {m.name: pool.submit(watched, environment, m) for m in typical_models}
+
+
+def test_long_stream(
+    long_streams: dict[str, Future[Stream]], typical_model: ServedModel, facts: dict[str, Fact]
+) -> None:
     """A stream from {typical_model.name} ({typical_model.mode} mode) that lasts longer than a minute is not cut."""
-    with openai_client(environment, typical_model) as client:
-        stream = streaming.last_for(client, typical_model.served_name, seconds=streaming.A_MINUTE + streaming.MARGIN)
+    stream = long_streams[typical_model.name].result()
     facts["seconds watched"] = round(stream.seconds, 1)
     facts["chunks"] = stream.chunks
     facts["answers at once"] = stream.choices
