@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .bundle import Bundle, Contents, Plan, describe
+from .bundle import Bundle, Contents, Plan, describe, lock_sha256
 from .errors import Damaged
-from .layout import BLOBS, BUNDLE, INDEX, OCI_LAYOUT, OCI_LAYOUT_TEXT, TOP, Descriptor, index_text, links
+from .layout import BLOBS, BUNDLE, INDEX, LOCK, OCI_LAYOUT, OCI_LAYOUT_TEXT, TOP, Descriptor, index_text, links
 from .lock import LockedFile
 from .model_image import check_layer, compose
 from .progress import Report
@@ -19,12 +19,15 @@ from .release import Release
 AGAIN = "Carry the bundle again, or make it again."
 
 
-def verify(path: Path, report: Report) -> Bundle:
+def verify(path: Path, report: Report, reviewed: Path | None = None) -> Bundle:
     """Check the bundle at ``path``; raises Damaged naming the first file that is wrong, BadInput when it is no bundle.
 
-    What it does not say: who made the bundle. That is the signature's to say.
+    ``reviewed`` is the lock that was reviewed: a bundle of another one is Damaged. Without it nothing says who made
+    the bundle and from which lock.
     """
     bundle = Bundle.open(path)
+    if reviewed and lock_sha256(reviewed) != bundle.contents.lock_sha256:
+        raise Damaged(str(path / LOCK), f"it is not {reviewed}", "Ask for the bundle of the lock that was reviewed.")
     _entries_are_the_locks(bundle)
     graph = {d.digest: d for e in bundle.contents.entries for d in bundle.layout.walk(bundle.descriptor(e))}
     _nothing_extra(bundle, set(graph))

@@ -97,15 +97,22 @@ def bundle_create(
 
 
 @bundle_app.command("verify")
-def bundle_verify(bundle: BundlePath, json_: Json = False) -> None:
+def bundle_verify(
+    bundle: BundlePath,
+    lock: Annotated[
+        Path | None, typer.Option(help="The lock that was reviewed: a bundle of any other is refused.")
+    ] = None,
+    json_: Json = False,
+) -> None:
     """Read every byte of a bundle and compare it with its lock; needs no network.
 
-    Example: sealift bundle verify /media/courier/bundle
+    Example: sealift bundle verify /media/courier/bundle --lock reviewed/sealift.lock
     """
     from .bundle_verify import verify
 
+    _readable(lock)
     with report(quiet=json_) as progress:
-        checked = verify(bundle, progress)
+        checked = verify(bundle, progress, lock)
     _print({"whole": True, "lock_sha256": checked.contents.lock_sha256}, _summary(checked, "whole"), json_)
 
 
@@ -218,6 +225,11 @@ def run(command: typer.Typer, arguments: list[str] | None = None) -> int:
     except SystemExit as e:
         return e.code if isinstance(e.code, int) else 1
     return 0
+
+
+def _readable(path: Path | None) -> None:
+    if path and not path.is_file():
+        raise BadInput(str(path), "no such file", "Give a readable file.")
 
 
 def _directories(given: list[str]) -> dict[str, Path]:

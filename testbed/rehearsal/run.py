@@ -104,7 +104,7 @@ class Rehearsal:
         receipt = self.work / "site" / "receipt.json"
         bundle = packer.carry(self.work / "site" / "bundle")
         with self.timeline.step("sealift bundle verify, no network"):
-            operator.sealift("bundle", "verify", bundle, log="verify")
+            operator.sealift("bundle", "verify", bundle, "--lock", packer.lock, log="verify")
         with self.timeline.step("sealift load"):
             load: list[str | Path] = ["load", bundle, "--registry", site.registry, "--ca-file", site.ca_file]
             operator.sealift(*load, "--output", receipt.parent, log="load")

@@ -230,6 +230,15 @@ def test_a_bundle_with_another_lock_is_refused_even_when_the_sums_agree(whole: P
         verify(whole, Silent())
 
 
+def test_only_a_bundle_of_the_reviewed_lock_passes_when_that_is_given(whole: Path, tmp_path: Path) -> None:
+    reviewed = tmp_path / "reviewed.lock"
+    reviewed.write_bytes((whole / "sealift.lock").read_bytes())
+    verify(whole, Silent(), reviewed)
+    reviewed.write_bytes(reviewed.read_bytes() + b"# changed\n")
+    with pytest.raises(Damaged, match=r"it is not .*reviewed\.lock"):
+        verify(whole, Silent(), reviewed)
+
+
 def test_weights_that_are_not_the_locked_ones_are_refused_even_when_every_digest_agrees(
     whole: Path,
 ) -> None:
