@@ -9,19 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mirror.document import write_atomically
-from mirror.errors import ChecksFailed
+from .evidence import EVIDENCE, PAGE, Group, Sections
 
-from . import page, session
-from .cluster import Cluster, gateway_address
-from .environment import Environment, StackOutputs, read_receipt
-from .evidence import CheckResult, Evidence, Group, Result, Sections
-
-EVIDENCE = "evidence.json"
-PAGE = "evidence.html"
 GROUPS = ", ".join(Group)
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
-_STYLE = {Result.PASSED: "green", Result.FAILED: "bold red", Result.NOT_ASKED: "yellow"}
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -43,56 +34,19 @@ def smoke(
     json: Annotated[bool, typer.Option("--json", help="Print the evidence as JSON; progress goes to stderr.")] = False,
 ) -> None:
     """Check a deployed platform: API, mutual TLS, images, hardening, egress. Exit code 12 when a check fails."""
+    from . import outcome, session  # pytest and the API's client take a second, which no other command should wait
+
     groups = session.groups(only or [])
     added = Sections.read(sections).sections if sections else []
-    environment, cluster = reach(stack_outputs, receipt, kubeconfig, address, egress)
+    environment, cluster = session.reach(stack_outputs, receipt, kubeconfig, address, egress)
     console = Console(stderr=json, highlight=False, soft_wrap=True)
     try:
-        found = session.run(environment, cluster, only=groups, progress=lambda c: say(console, c))
+        found = session.run(environment, cluster, only=groups, progress=lambda c: outcome.say(console, c))
     except session.Interrupted:
         console.print("Stopped. The client pods are removed; no evidence was written.")
         raise typer.Exit(_INTERRUPTED) from None
     found = found.with_sections(*added)
-    write(found, output)
+    outcome.write(found, output)
     if json:
         sys.stdout.write(found.text(".json"))
-    conclude(console, found, output)
-
-
-def reach(
-    stack_outputs: Path, receipt: Path, kubeconfig: Path | None, address: str | None, egress: Path | None
-) -> tuple[Environment, Cluster]:
-    """The environment that the arguments name, and its cluster."""
-    outputs = StackOutputs.read(stack_outputs)
-    arrived, digest = read_receipt(receipt, outputs)
-    cluster = Cluster(kubeconfig)
-    host, port = gateway_address(cluster, outputs.gateway, address)
-    return Environment(outputs, arrived, digest, kubeconfig, host, port, egress), cluster
-
-
-def write(evidence: Evidence, directory: Path) -> None:
-    """Write evidence.json and the page of it."""
-    evidence.write(directory / EVIDENCE)
-    write_atomically(directory / PAGE, page.html(evidence))
-
-
-def say(console: Console, check: CheckResult) -> None:
-    """One line for a check that ended, and why if it did not pass."""
-    word = f"{check.result.value:<9}"
-    console.print(f"[{_STYLE[check.result]}]{word}[/] {page.duration(check.seconds):>12}  ", end="")
-    console.print(check.sentence, markup=False)
-    if check.result is Result.FAILED:
-        console.print(f"{'':24}{check.reason}", markup=False, style="red")
-
-
-def conclude(console: Console, evidence: Evidence, directory: Path) -> None:
-    """The verdict in one sentence; raises ChecksFailed when it is bad."""
-    totals = evidence.totals
-    counts = f"{totals.passed} passed, {totals.failed} failed, {totals.not_asked} not asked"
-    if evidence.verdict == "failed":
-        raise ChecksFailed(
-            f"environment {evidence.environment.domain}",
-            f"{counts} in {page.duration(evidence.seconds)}",
-            f"Read {directory / PAGE}: each failed check says what it met.",
-        )
-    console.print(f"Passed: {counts} in {page.duration(evidence.seconds)}. Evidence: {directory / PAGE}", markup=False)
+    outcome.conclude(console, found, output)

@@ -11,6 +11,9 @@ from mirror.document import FileModel, Strict
 from .egress import EgressLog
 from .inventory import RunningImage
 
+EVIDENCE = "evidence.json"
+PAGE = "evidence.html"
+
 Fact = str | int | float | bool | list[str]
 
 

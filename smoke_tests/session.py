@@ -11,9 +11,9 @@ import pytest
 
 from mirror.errors import BadInput, ToolMissing
 
-from .cluster import Cluster
+from .cluster import Cluster, gateway_address
 from .egress import EgressLog
-from .environment import Environment
+from .environment import Environment, StackOutputs, read_receipt
 from .evidence import CheckResult, Evidence, Group, Subject, conclude
 from .inventory import RunningImage, inventory
 from .plugin import EvidencePlugin, Stopwatch
@@ -94,3 +94,14 @@ def _pytest(plugin: EvidencePlugin) -> None:
         raise Interrupted
     if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
         raise ToolMissing("pytest", f"it ended with {code!r} before the checks did", "Report this with its output.")
+
+
+def reach(
+    stack_outputs: Path, receipt: Path, kubeconfig: Path | None, address: str | None, egress: Path | None
+) -> tuple[Environment, Cluster]:
+    """The environment that the arguments name, and its cluster."""
+    outputs = StackOutputs.read(stack_outputs)
+    arrived, digest = read_receipt(receipt, outputs)
+    cluster = Cluster(kubeconfig)
+    host, port = gateway_address(cluster, outputs.gateway, address)
+    return Environment(outputs, arrived, digest, kubeconfig, host, port, egress), cluster

@@ -14,10 +14,7 @@ from rich.console import Console
 
 from mirror.errors import SealiftError
 
-from .rehearsal.run import Rehearsal
 from .rehearsal.timeline import Timeline
-from .toolchain import programs
-from .toolchain.cache import cache_directory
 
 app = typer.Typer()
 
@@ -44,6 +41,8 @@ def rehearse(
 
     Example: sealift rehearse --stack dev --stack prod --work /var/tmp/rehearsal
     """
+    from .rehearsal.run import Rehearsal
+
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console(highlight=False, soft_wrap=True)
     timeline = Timeline(console)
@@ -59,6 +58,9 @@ def rehearse(
 @app.command()
 def tools() -> None:
     """Build the programs that a rehearsal needs from their Go modules, into the cache; nothing when they are there."""
+    from .toolchain import programs
+    from .toolchain.cache import cache_directory
+
     timeline = Timeline(Console(highlight=False, soft_wrap=True))
     with timeline.step("programs"):
         programs.ensure(cache_directory(), timeline.report)

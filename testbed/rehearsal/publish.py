@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import smoke_tests.cli
-from smoke_tests.evidence import Evidence, Section
+from smoke_tests import outcome
+from smoke_tests.evidence import EVIDENCE, Evidence, Section
 
 from .comparison import Pulls
 from .timeline import Step
@@ -35,5 +35,5 @@ def add(directory: Path, steps: list[Step], stand_ins: Mapping[str, str], pulls:
         ),
         Section(title="Discovered and not pulled", note=_NOT_PULLED, columns=["image", "why"], rows=idle),
     ]
-    evidence = Evidence.read(directory / smoke_tests.cli.EVIDENCE)
-    smoke_tests.cli.write(evidence.with_sections(*sections), directory)
+    evidence = Evidence.read(directory / EVIDENCE)
+    outcome.write(evidence.with_sections(*sections), directory)

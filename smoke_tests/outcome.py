@@ -1,0 +1,43 @@
+"""What a run of the checks leaves: evidence.json and its page, lines on the terminal, and a verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from mirror.document import write_atomically
+from mirror.errors import ChecksFailed
+
+from . import page
+from .evidence import EVIDENCE, PAGE, CheckResult, Evidence, Result
+
+_STYLE = {Result.PASSED: "green", Result.FAILED: "bold red", Result.NOT_ASKED: "yellow"}
+
+
+def write(evidence: Evidence, directory: Path) -> None:
+    """Write evidence.json and the page of it."""
+    evidence.write(directory / EVIDENCE)
+    write_atomically(directory / PAGE, page.html(evidence))
+
+
+def say(console: Console, check: CheckResult) -> None:
+    """One line for a check that ended, and why if it did not pass."""
+    word = f"{check.result.value:<9}"
+    console.print(f"[{_STYLE[check.result]}]{word}[/] {page.duration(check.seconds):>12}  ", end="")
+    console.print(check.sentence, markup=False)
+    if check.result is Result.FAILED:
+        console.print(f"{'':24}{check.reason}", markup=False, style="red")
+
+
+def conclude(console: Console, evidence: Evidence, directory: Path) -> None:
+    """The verdict in one sentence; raises ChecksFailed when it is bad."""
+    totals = evidence.totals
+    counts = f"{totals.passed} passed, {totals.failed} failed, {totals.not_asked} not asked"
+    if evidence.verdict == "failed":
+        raise ChecksFailed(
+            f"environment {evidence.environment.domain}",
+            f"{counts} in {page.duration(evidence.seconds)}",
+            f"Read {directory / PAGE}: each failed check says what it met.",
+        )
+    console.print(f"Passed: {counts} in {page.duration(evidence.seconds)}. Evidence: {directory / PAGE}", markup=False)
