@@ -36,6 +36,7 @@ _RANK = {
     "ValidatingAdmissionPolicyBinding": 6,
 }
 _CUSTOM = 7
+_DRAINING = ("Deployment", "DaemonSet")
 _CERT_MANAGER = "cert-manager.io/"
 
 CA_INJECTED = '["jsonpath={.webhooks[0].clientConfig.caBundle}"]'
@@ -60,7 +61,7 @@ def in_ranks(documents: Iterable[Document]) -> list[list[Document]]:
 
 
 def awaited(document: Document) -> Document:
-    """``document`` with the annotation by which Pulumi waits for its readiness, where the kind alone does not say it.
+    """``document`` with the annotations by which Pulumi waits for its readiness, or does not wait for its end.
 
     CRDs, Deployments, DaemonSets, Services and Jobs have readiness rules in Pulumi's Kubernetes provider. Webhook
     configurations are applied with force: their controllers write into them and would else be a conflict.
@@ -69,6 +70,10 @@ def awaited(document: Document) -> Document:
         return annotated(document, {"pulumi.com/waitFor": CA_INJECTED, "pulumi.com/patchForce": "true"})
     if document["apiVersion"].startswith(_CERT_MANAGER) and rank(document) == _RANK["Certificate"]:
         return annotated(document, {"pulumi.com/waitFor": "condition=Ready"})
+    if document["kind"] in _DRAINING:
+        # Its pods drain, some for a minute, and what goes after it needs none of them gone but their namespace, whose
+        # deletion waits for them; so all drain at once.
+        return annotated(document, {"pulumi.com/deletionPropagationPolicy": "background"})
     if document["kind"] == "ClusterIssuer":
         return annotated(document, {"pulumi.com/waitFor": "condition=Ready"})
     return document

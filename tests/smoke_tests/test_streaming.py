@@ -51,12 +51,12 @@ def test_a_stream_that_is_cut_is_an_error_and_not_an_end(environment: Environmen
 @pytest.mark.parametrize(
     ("choices", "lasted", "expected"),
     [
-        (1, 0.5, 264),
-        (10, 60.0, 22),
+        (1, 0.5, 528),
+        (10, 60.0, 44),
         (10, 1e6, 11),
         (4000, 1.0, streaming.MOST_CHOICES),
         (1, 0.0, streaming.MOST_CHOICES),
     ],
 )
-def test_more_answers_aim_at_twice_the_time(choices: int, lasted: float, expected: int) -> None:
+def test_more_answers_aim_well_past_the_time(choices: int, lasted: float, expected: int) -> None:
     assert streaming.more_choices(choices, lasted=lasted, wanted=66.0) == expected
