@@ -7,12 +7,12 @@ BOOTSTRAP := $(PYTHON) testbed/toolchain/bootstrap.py
 
 check: environment  ## the inner loop: style, types, who-imports-whom, fast tests; no root, no cluster
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/lint-imports && $(RUN)/mypy \
-	  && $(RUN)/pytest -q -n auto --ignore-glob='*/real/*'
+	  && $(RUN)/pytest -q -n auto -m 'not slow'
 
 test: system  ## everything: the inner loop, then the tests on real programs, then the rehearsal
 	@$(MAKE) --no-print-directory check
 	@$(RUN)/sealift tools
-	@$(RUN)/pytest -q $$(find tests -type d -name real)
+	@$(RUN)/pytest -q -m slow
 	@$(RUN)/sealift rehearse --stack dev --stack prod
 
 rehearse: system  ## the main job: bundle -> registry -> pulumi up -> smoke tests on this machine, egress denied

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import pulumi
 
-from .documents import WEBHOOK_CONFIGURATIONS, Document
+from .documents import WEBHOOK_CONFIGURATIONS, Document, annotated, edited
 from .manifests import Registered, register
+from .ordering import PROPAGATION
 from .site import Site
 
 NAMESPACE = "istio-system"
@@ -49,13 +50,15 @@ class Istio(pulumi.ComponentResource):
         validators = [d for d in base if d["kind"] in WEBHOOK_CONFIGURATIONS]
         types = register(site, [d for d in base if d not in validators], self, args.after)
         node = register(site, site.documents("istio-cni", cni_values(args), harden=False), self, args.after)
-        istiod = site.documents("istiod", istiod_values(args))
-        control = register(site, [*istiod, *validators], self, types.ready)
+        roots = register(site, roots_elsewhere(), self, args.after)
+        last = {f"deployment/{NAMESPACE}/istiod": _gone_at_once}
+        istiod = edited(site.documents("istiod", istiod_values(args)), last)
+        control = register(site, [*istiod, *validators], self, [*types.ready, *roots.ready])
         mesh = register(site, [strict_mtls()], self, [*control.ready, *node.ready], guarded=True)
         edge = register(site, site.documents("istio-gateway", gateway_values(args)), self, mesh.ready)
         self.ready, self.gateway = mesh.ready, edge.ready
         self.registered = Registered(
-            types.objects | node.objects | control.objects | mesh.objects | edge.objects, edge.ready
+            types.objects | node.objects | roots.objects | control.objects | mesh.objects | edge.objects, edge.ready
         )
         service = edge.objects[f"service/{NAMESPACE}/{GATEWAY}"]
         self.https_port = pulumi.Output.from_input(getattr(service, "spec", {})).apply(_https_port)
@@ -70,6 +73,24 @@ def strict_mtls() -> Document:
         "metadata": {"name": "default", "namespace": NAMESPACE},
         "spec": {"mtls": {"mode": "STRICT"}},
     }
+
+
+def roots_elsewhere() -> list[Document]:
+    """The ConfigMaps that istiod fills in the namespaces that every cluster has and no stack owns.
+
+    istiod puts its root certificate into every namespace and takes it from none: owned by the stack, they go with it.
+    A namespace that somebody else made keeps its copy.
+    """
+    return [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}
+        for namespace in ("default", "kube-system")
+        for name in ("istio-ca-root-cert", "istio-ca-crl")
+    ]
+
+
+def _gone_at_once(istiod: Document) -> Document:
+    """istiod's pods are waited for when it is deleted: one that still ran would make its ConfigMaps again."""
+    return annotated(istiod, {PROPAGATION: "foreground"})
 
 
 def cni_values(args: IstioArgs) -> dict[str, Any]:

@@ -36,6 +36,7 @@ _RANK = {
     "ValidatingAdmissionPolicyBinding": 6,
 }
 _CUSTOM = 7
+PROPAGATION = "pulumi.com/deletionPropagationPolicy"
 _DRAINING = ("Deployment", "DaemonSet")
 _CERT_MANAGER = "cert-manager.io/"
 
@@ -70,10 +71,10 @@ def awaited(document: Document) -> Document:
         return annotated(document, {"pulumi.com/waitFor": CA_INJECTED, "pulumi.com/patchForce": "true"})
     if document["apiVersion"].startswith(_CERT_MANAGER) and rank(document) == _RANK["Certificate"]:
         return annotated(document, {"pulumi.com/waitFor": "condition=Ready"})
-    if document["kind"] in _DRAINING:
+    if document["kind"] in _DRAINING and PROPAGATION not in document["metadata"].get("annotations", {}):
         # Its pods drain, some for a minute, and what goes after it needs none of them gone but their namespace, whose
         # deletion waits for them; so all drain at once.
-        return annotated(document, {"pulumi.com/deletionPropagationPolicy": "background"})
+        return annotated(document, {PROPAGATION: "background"})
     if document["kind"] == "ClusterIssuer":
         return annotated(document, {"pulumi.com/waitFor": "condition=Ready"})
     return document

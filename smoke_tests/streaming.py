@@ -68,9 +68,9 @@ def last_for(client: openai.OpenAI, model: str, *, seconds: float) -> Stream:
     """A stream of ``model`` that was still arriving after ``seconds``.
 
     Asks for one answer as long as the context allows; when that is over too soon, for as many answers at once (``n``)
-    as the measured speed calls for, AIM times over. The reader closes the stream when it has lasted long enough, so asking
-    for too much costs nothing. Raises TooFast when MOST_CHOICES are not enough; an error of the connection or of the
-    server comes through as the client raises it.
+    as the measured speed calls for, AIM times over. The reader closes the stream when it has lasted long enough, so
+    asking for too much costs nothing. Raises TooFast when MOST_CHOICES are not enough; an error of the connection or of
+    the server comes through as the client raises it.
     """
     length = context_length(client)
     tokens = max(1, length - _PROMPT_ROOM) if length else 4096

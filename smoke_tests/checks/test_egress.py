@@ -14,10 +14,12 @@ from smoke_tests.cluster import Cluster
 from smoke_tests.egress import OUTSIDE_RESOLVER, OUTSIDE_URLS, EgressLog, unexplained
 from smoke_tests.environment import Environment
 from smoke_tests.evidence import Fact, Group
+from smoke_tests.gateway import openai_client
 from smoke_tests.plugin import not_asked
 from smoke_tests.probes import CLIENT, PLAIN, PROBES, Probe
 
 GROUP = Group.EGRESS
+COLD_SECONDS = 900  # a model at zero replicas starts first
 INSIDE_URL = "https://kubernetes.default.svc.cluster.local/version"
 
 
@@ -67,12 +69,9 @@ def test_from_plain_pod(cluster: Cluster, facts: dict[str, Fact]) -> None:
 
 def test_from_this_machine(environment: Environment, facts: dict[str, Fact]) -> None:
     """No address or name outside the gap answers the machine from which this was run; the gateway does."""
-    host = testinfra.get_host("local://")
-    url = f"https://{environment.outputs.models[0].host}:{environment.port}/v1/models"
-    control = call(host, url, "--connect-to", f"::{environment.address}:{environment.port}")
-    facts["control: the gateway"] = control.summary
-    assert control.status, f"even the gateway does not answer this machine: {control.summary}"
-    check(host, through_sidecar=False, facts=facts)
+    with openai_client(environment, environment.outputs.models[0], seconds=COLD_SECONDS) as client:
+        facts["control: the gateway"] = f"names {', '.join(m.id for m in client.models.list())}"
+    check(testinfra.get_host("local://"), through_sidecar=False, facts=facts)
 
 
 def test_attempts(environment: Environment, cluster: Cluster, facts: dict[str, Fact]) -> None:

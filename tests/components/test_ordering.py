@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from components.documents import Document
-from components.ordering import awaited, in_ranks, rank
+from components.documents import Document, annotated
+from components.ordering import PROPAGATION, awaited, in_ranks, rank
 
 
 def document(kind: str, version: str = "v1") -> Document:
@@ -41,3 +41,9 @@ def test_only_cert_managers_certificates_wait_for_the_condition_ready() -> None:
     own = awaited(document("Certificate", "cert-manager.io/v1"))
     assert own["metadata"]["annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
     assert awaited(document("Certificate", "networking.internal.knative.dev/v1alpha1"))["metadata"].keys() == {"name"}
+
+
+def test_deployments_drain_at_once_unless_one_says_that_it_must_be_waited_for() -> None:
+    assert awaited(document("Deployment"))["metadata"]["annotations"] == {PROPAGATION: "background"}
+    awaiting = annotated(document("Deployment"), {PROPAGATION: "foreground"})
+    assert awaited(awaiting)["metadata"]["annotations"] == {PROPAGATION: "foreground"}

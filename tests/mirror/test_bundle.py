@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from conftest import World
 
 
+pytestmark = pytest.mark.slow  # real registries on loopback
+
+
 def files(directory: Path) -> dict[str, bytes]:
     return {str(p.relative_to(directory)): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
 

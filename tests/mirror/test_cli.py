@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from conftest import Authority, Registry, World
 
 
+pytestmark = pytest.mark.slow  # real registries on loopback
+
+
 def sealift(*arguments: object) -> int:
     return cli.run(cli.app, [str(a) for a in arguments])
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from conftest import Authority, Registry
 
 
+pytestmark = pytest.mark.slow  # real registries on loopback
+
+
 class Heard(Silent):
     """Remembers what was said."""
 

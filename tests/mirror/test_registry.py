@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from conftest import World
 
 
+pytestmark = pytest.mark.slow  # real registries on loopback
+
+
 def test_a_chart_is_fetched_as_the_archive_that_was_published(world: World, tmp_path: Path) -> None:
     chart = Reference.parse("quay.io/org/charts/demo:v1.2.3")
     path = Upstream(world.source_map).pull_chart(chart, tmp_path / "charts")

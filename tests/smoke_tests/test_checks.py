@@ -23,6 +23,8 @@ from smoke_tests.evidence import CheckResult, Group, Result
 if TYPE_CHECKING:
     from tests.smoke_tests.conftest import Behaviour, FakeKubectl
 
+pytestmark = pytest.mark.slow  # whole runs of the checks
+
 INSIDE = "kubernetes.default.svc.cluster.local:443"
 PREDICTOR = "chat-predictor.models.svc.cluster.local:80"
 SERVER_ID = "spiffe://cluster.local/ns/models/sa/default"

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tests.smoke_tests.conftest import Behaviour, FakeKubectl
 
 
+pytestmark = pytest.mark.slow  # whole runs of the checks
+
+
 @pytest.fixture
 def arguments(
     tmp_path: Path,

@@ -14,6 +14,8 @@ from smoke_tests.evidence import CheckResult, Evidence, Group, Result
 if TYPE_CHECKING:
     from tests.smoke_tests.conftest import Behaviour
 
+pytestmark = pytest.mark.slow  # whole runs of the checks
+
 API = frozenset({Group.API})
 
 
