@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from mirror.document import merged
+
 Document = dict[str, Any]
 
 CLUSTER_SCOPED = frozenset(
@@ -56,15 +58,6 @@ def annotated(document: Document, annotations: Mapping[str, str]) -> Document:
     """``document`` with ``annotations`` added."""
     metadata = document["metadata"]
     return {**document, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **annotations}}}
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``over`` laid over ``base``: mappings are merged, everything else is replaced."""
-    result = dict(base)
-    for k, v in over.items():
-        old = result.get(k)
-        result[k] = merged(old, v) if isinstance(old, Mapping) and isinstance(v, Mapping) else v
-    return result
 
 
 def edited(documents: Iterable[Document], changes: Mapping[str, Callable[[Document], Document]]) -> list[Document]:

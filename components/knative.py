@@ -8,7 +8,9 @@ from typing import Any
 
 import pulumi
 
-from .documents import Document, edited, merged, with_data, with_pod_labels
+from mirror.document import merged
+
+from .documents import Document, edited, with_data, with_pod_labels
 from .ingress import CERTIFICATE, serverless_domain
 from .istio import GATEWAY_PRINCIPAL
 from .manifests import Registered, register

@@ -8,7 +8,9 @@ from typing import Any
 
 import pulumi
 
-from .documents import Document, edited, merged, with_json_data
+from mirror.document import merged
+
+from .documents import Document, edited, with_json_data
 from .ingress import GATEWAY_NAME
 from .istio import NAMESPACE as ISTIO
 from .manifests import Registered, register

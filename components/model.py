@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import pulumi
 
-from .documents import Document, merged
+from mirror.document import merged
+
+from .documents import Document
 from .ingress import serverless_domain
 from .istio import GATEWAY_PRINCIPAL
 from .istio import NAMESPACE as ISTIO

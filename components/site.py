@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mirror import discover, render
+from mirror.document import merged
 from mirror.errors import BadInput
 from mirror.receipt import Receipt, ReceivedPart, content
 
 from .cluster import Cluster
-from .documents import Document, merged, owned, placed, without_nulls
+from .documents import Document, owned, placed, without_nulls
 from .hardening import restricted
 from .ordering import awaited
 from .size import SIZES, Size, sized

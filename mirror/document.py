@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -84,3 +85,12 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` laid over ``base``: mappings are merged, everything else is replaced."""
+    result = dict(base)
+    for k, v in over.items():
+        old = result.get(k)
+        result[k] = merged(old, v) if isinstance(old, Mapping) and isinstance(v, Mapping) else v
+    return result

@@ -17,6 +17,7 @@ from smoke_tests.gateway import openai_client
 from smoke_tests.streaming import Stream
 
 GROUP = Group.API
+ATTEMPTS = 3
 HELLO: list[Any] = [{"role": "user", "content": "Say hello."}]
 
 
@@ -58,8 +59,8 @@ def test_completion(client: openai.OpenAI, model: ServedModel, facts: dict[str, 
     assert answer.usage and answer.usage.completion_tokens > 0, "no tokens were counted"
 
 
-def test_streaming(client: openai.OpenAI, model: ServedModel, facts: dict[str, Fact]) -> None:
-    """{model.name} streams: tokens arrive one after the other, not all at the end."""
+def arrivals(client: openai.OpenAI, model: ServedModel) -> list[float]:
+    """Seconds from the request to each chunk of text of one answer of 128 tokens; checks the count that comes last."""
     times: list[float] = []
     usage = None
     since = time.monotonic()
@@ -76,12 +77,22 @@ def test_streaming(client: openai.OpenAI, model: ServedModel, facts: dict[str, F
             if chunk.choices and chunk.choices[0].delta.content:
                 times.append(time.monotonic() - since)
     assert len(times) > 8, f"only {len(times)} chunks carried text"
-    facts["chunks"] = len(times)
+    assert usage and usage.completion_tokens == 128, f"128 tokens were asked for, the stream's count is {usage}"
+    return times
+
+
+def test_streaming(client: openai.OpenAI, model: ServedModel, facts: dict[str, Fact]) -> None:
+    """{model.name} streams: tokens arrive one after the other, not all at the end."""
+    # A busy machine can make a quick answer look held back, but not each time; what holds back does so each time.
+    for attempt in range(1, ATTEMPTS + 1):
+        times = arrivals(client, model)
+        spread = (times[-1] - times[0]) / times[-1]
+        if spread > 0.1:
+            break
+    facts["chunks"], facts["attempts"] = len(times), attempt
     facts["milliseconds to the first token"] = round(times[0] * 1000)
     facts["milliseconds in all"] = round(times[-1] * 1000)
-    spread = (times[-1] - times[0]) / times[-1]
     assert spread > 0.1, f"all chunks came within the last {spread:.0%} of the time: they are held back"
-    assert usage and usage.completion_tokens == 128, f"128 tokens were asked for, the stream's count is {usage}"
 
 
 def watched(environment: Environment, model: ServedModel) -> Stream:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from mirror import document
 from mirror.document import Loader, write_atomically
 from mirror.errors import BadInput
 
@@ -32,17 +33,8 @@ def write(stack: str, project: Path, site: dict[str, Any]) -> None:
     if not source.is_file():
         known = ", ".join(sorted(p.name.split(".")[1] for p in source.parent.glob("Pulumi.*.yaml")))
         raise BadInput(f"stack {stack!r}", f"there is no {source.name} in stacks/", f"Name one of: {known}.")
-    merged = merge(merge(_config(source), _config(OVERLAY)), site)
-    write_atomically(project / "stacks" / source.name, yaml.safe_dump({"config": merged}, sort_keys=False))
-
-
-def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """``over`` laid upon ``under``: mappings are joined key by key, everything else is replaced."""
-    joined = dict(under)
-    for key, value in over.items():
-        below = joined.get(key)
-        joined[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return joined
+    config = document.merged(document.merged(_config(source), _config(OVERLAY)), site)
+    write_atomically(project / "stacks" / source.name, yaml.safe_dump({"config": config}, sort_keys=False))
 
 
 def _config(path: Path) -> dict[str, Any]:

@@ -33,12 +33,6 @@ def test_a_namespaced_object_without_a_namespace_goes_into_its_parts() -> None:
     assert "namespace" not in documents.placed(webhook("w"), "part")["metadata"]
 
 
-def test_values_are_merged_by_mapping_and_replaced_otherwise() -> None:
-    base = {"a": {"b": 1, "c": [1]}, "d": 1}
-    assert documents.merged(base, {"a": {"c": [2]}, "d": {"e": 1}}) == {"a": {"b": 1, "c": [2]}, "d": {"e": 1}}
-    assert base["a"] == {"b": 1, "c": [1]}
-
-
 def test_a_change_that_meets_no_document_is_an_error() -> None:
     with pytest.raises(KeyError, match="configmap/n/renamed"):
         documents.edited([config_map()], {"configmap/n/renamed": documents.with_data({"a": "b"})})

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.document import FileModel, write_atomically
+from mirror.document import FileModel, merged, write_atomically
 from mirror.errors import BadInput
 
 
@@ -52,3 +52,9 @@ def test_a_write_that_fails_keeps_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write_atomically(tmp_path / "f", "\ud800")
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("f", "old")]
+
+
+def test_values_are_merged_by_mapping_and_replaced_otherwise() -> None:
+    base = {"a": {"b": 1, "c": [1]}, "d": 1}
+    assert merged(base, {"a": {"c": [2]}, "d": {"e": 1}}) == {"a": {"b": 1, "c": [2]}, "d": {"e": 1}}
+    assert base["a"] == {"b": 1, "c": [1]}

@@ -48,12 +48,6 @@ def test_empty_lines_are_not_reported() -> None:
     assert whole("  x \n") == "  x"
 
 
-def test_the_sites_settings_are_laid_over_the_stacks_own() -> None:
-    under = {"a": {"b": 1, "c": 2}, "d": [1]}
-    assert stack.merge(under, {"a": {"c": 3}, "d": [2]}) == {"a": {"b": 1, "c": 3}, "d": [2]}
-    assert under["a"] == {"b": 1, "c": 2}
-
-
 def test_a_rehearsed_stack_keeps_its_models_and_gets_the_sites_receipt(tmp_path: Path) -> None:
     project = stack.project(tmp_path / "project")
     stack.write("dev", project, {"sealift:receipt": "r.json"})
