@@ -25,7 +25,7 @@ from . import comparison, publish, stack
 from .operator import Operator
 from .packer import Packer
 from .timeline import Timeline
-from .watch import EgressAccount
+from .watch import EgressAccount, attempts
 
 NEEDED = 30 * disk.GB
 """Disk beside the cache: bundle, internal registry, and the node's images unpacked."""
@@ -48,9 +48,9 @@ class Rehearsal:
     def run(self) -> None:
         """Everything; raises the first error, ChecksFailed when something is not as promised. Cleans up either way."""
         with ExitStack() as cleanup:
-            bundle = self._outside(cleanup)
+            packer = self._outside(cleanup)
             site, operator = self._site(cleanup)
-            self._inside(bundle, site, operator)
+            self._inside(packer, site, operator, cleanup)
 
     def _outside(self, cleanup: ExitStack) -> Packer:
         with self.timeline.step("disk and tools"):
@@ -86,8 +86,10 @@ class Rehearsal:
     def _site(self, cleanup: ExitStack) -> tuple[Site, Operator]:
         with self.timeline.step("the site: two network namespaces without a way out, and a registry"):
             paths = Paths(state=self.work / "state" / "site", bin=self.programs)
-            site = Site.create(paths, registry_storage=self.work / "registry")
+            storage = self.work / "registry"
+            site = Site.create(paths, registry_storage=storage)
             if not self.keep:
+                cleanup.callback(shutil.rmtree, storage, ignore_errors=True)
                 cleanup.callback(site.down)
         pulumi = launch.prepare(
             self.programs,
@@ -100,7 +102,7 @@ class Rehearsal:
         project = stack.project(self.work / "project")
         return site, Operator(site, self.timeline, self.work / "logs", project, pulumi.environment)
 
-    def _inside(self, packer: Packer, site: Site, operator: Operator) -> None:
+    def _inside(self, packer: Packer, site: Site, operator: Operator, cleanup: ExitStack) -> None:
         receipt = self.work / "site" / "receipt.json"
         bundle = packer.carry(self.work / "site" / "bundle")
         with self.timeline.step("sealift bundle verify, no network"):
@@ -115,6 +117,8 @@ class Rehearsal:
                 log="nodeconfig",
             )
             cluster = Cluster.create(site, certs_d=certs_d)
+            if not self.keep:
+                cleanup.callback(cluster.down)
         operator = operator.knowing(KUBECONFIG=str(cluster.kubeconfig), SEALIFT_RECEIPT=str(receipt))
         with self.timeline.step("sealift preflight"):
             operator.sealift("preflight", "--kubeconfig", cluster.kubeconfig, log="preflight")
@@ -165,6 +169,8 @@ class Rehearsal:
                 *("--egress", account.path, "--output", evidence),
                 log=f"{name}-smoke",
             )
+            for what, packets in attempts(account.write()).items():
+                self.timeline.fact(what, packets)
 
     def _objects(self, operator: Operator) -> set[str]:
         resources = comparison.listable(operator.ask("kubectl", "api-resources", "--verbs=list", "--output", "name"))

@@ -11,6 +11,8 @@ from typing import Any, Self
 from mirror.document import write_atomically
 from testbed.node import Cluster, EgressReport, Site, egress
 
+CHECKS = "sealift-smoke"
+"""The namespace of the smoke tests' own pods."""
 _EVERY = 3.0  # seconds between two readings of the counters
 
 
@@ -42,6 +44,15 @@ class EgressAccount:
     def _keep(self) -> None:
         while not self._ended.wait(_EVERY):
             self.write()
+
+
+def attempts(seen: EgressReport) -> dict[str, int]:
+    """Packets that tried to leave, and how many of these the checks sent themselves to see that they cannot."""
+    own = [a for a in seen.attempts if a.origin == "site" or f"{CHECKS}/" in a.origin]
+    return {
+        "packets that tried to leave": sum(a.packets for a in seen.attempts),
+        "of these by the checks": sum(a.packets for a in own),
+    }
 
 
 def account(seen: EgressReport) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from testbed.node.egress import Attempt, EgressReport, Question
 from testbed.rehearsal import stack
 from testbed.rehearsal.command import CommandFailed, Counted, follow, whole
 from testbed.rehearsal.timeline import Timeline
-from testbed.rehearsal.watch import account
+from testbed.rehearsal.watch import account, attempts
 
 
 def started(code: str) -> subprocess.Popen[bytes]:
@@ -71,3 +71,11 @@ def test_the_sites_account_names_pods_as_the_checks_do() -> None:
     written = account(EgressReport(attempts=[attempt, unknown], questions=[question]))
     assert [p["source"] for p in written["packets"]] == ["a/b", "10.244.0.3"]
     assert written["dns"] == [{"source": "a/b", "name": "huggingface.co."}]
+
+
+def test_attempts_to_leave_are_counted_and_the_checks_own_told_apart() -> None:
+    platform = Attempt(origin="pod models/x", source="a", destination="1.1.1.1", protocol="tcp", port=443, packets=2)
+    probe = platform.model_copy(update={"origin": "pod sealift-smoke/plain", "packets": 3})
+    machine = platform.model_copy(update={"origin": "site", "packets": 4})
+    counted = attempts(EgressReport(attempts=[platform, probe, machine], questions=[]))
+    assert counted == {"packets that tried to leave": 9, "of these by the checks": 7}
