@@ -37,6 +37,7 @@ _RANK = {
 }
 _CUSTOM = 7
 PROPAGATION = "pulumi.com/deletionPropagationPolicy"
+_SHORT_GRACE = 30  # seconds; the default of Kubernetes
 _DRAINING = ("Deployment", "DaemonSet")
 _CERT_MANAGER = "cert-manager.io/"
 
@@ -71,13 +72,23 @@ def awaited(document: Document) -> Document:
         return annotated(document, {"pulumi.com/waitFor": CA_INJECTED, "pulumi.com/patchForce": "true"})
     if document["apiVersion"].startswith(_CERT_MANAGER) and rank(document) == _RANK["Certificate"]:
         return annotated(document, {"pulumi.com/waitFor": "condition=Ready"})
-    if document["kind"] in _DRAINING and PROPAGATION not in document["metadata"].get("annotations", {}):
-        # Its pods drain, some for a minute, and what goes after it needs none of them gone but their namespace, whose
-        # deletion waits for them; so all drain at once.
+    if document["kind"] in _DRAINING and _drains_with_its_namespace(document):
         return annotated(document, {PROPAGATION: "background"})
     if document["kind"] == "ClusterIssuer":
         return annotated(document, {"pulumi.com/waitFor": "condition=Ready"})
     return document
+
+
+def _drains_with_its_namespace(document: Document) -> bool:
+    """Whether deleting a workload need not wait for its pods: what goes after it needs only their namespace gone.
+
+    Not where pods have long to drain: Kubernetes looks at a namespace that still has pods only after half of their
+    grace period again (the namespace controller's estimate), however soon they are gone.
+    """
+    if PROPAGATION in document["metadata"].get("annotations", {}):
+        return False
+    grace = document.get("spec", {}).get("template", {}).get("spec", {}).get("terminationGracePeriodSeconds", 30)
+    return bool(grace <= _SHORT_GRACE)
 
 
 def guarded_by_webhooks(documents: Iterable[Document]) -> bool:

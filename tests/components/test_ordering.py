@@ -43,7 +43,9 @@ def test_only_cert_managers_certificates_wait_for_the_condition_ready() -> None:
     assert awaited(document("Certificate", "networking.internal.knative.dev/v1alpha1"))["metadata"].keys() == {"name"}
 
 
-def test_deployments_drain_at_once_unless_one_says_that_it_must_be_waited_for() -> None:
+def test_deployments_drain_at_once_unless_they_take_long_or_must_be_waited_for() -> None:
     assert awaited(document("Deployment"))["metadata"]["annotations"] == {PROPAGATION: "background"}
+    patient = document("Deployment") | {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 300}}}}
+    assert "annotations" not in awaited(patient)["metadata"]
     awaiting = annotated(document("Deployment"), {PROPAGATION: "foreground"})
     assert awaited(awaiting)["metadata"]["annotations"] == {PROPAGATION: "foreground"}
