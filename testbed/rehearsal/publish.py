@@ -22,7 +22,7 @@ def add(directory: Path, steps: list[Step], stand_ins: Mapping[str, str], pulls:
     ``stand_ins`` maps the name of a real program or image to what was run in its place.
     """
     timed: list[list[str | int | float]] = [
-        [s.name, s.result, f"{s.seconds:.1f} s", ", ".join(f"{k} {v}" for k, v in s.facts.items())] for s in steps
+        [s.name, s.result, f"{s.seconds:.1f}\u00a0s", ", ".join(f"{k} {v}" for k, v in s.facts.items())] for s in steps
     ]
     idle: list[list[str | int | float]] = [[n.reference, n.reason] for n in pulls.not_pulled]
     sections = [
