@@ -21,6 +21,9 @@ OUTSIDE_RESOLVER = "8.8.8.8"
 """A public DNS server, asked over TCP port 53."""
 
 CLUSTER_DOMAIN = "cluster.local."
+SERVICE_SUFFIX = ".svc."
+"""Of ``<service>.<namespace>.svc``: a resolver asks for it as it is when the Service was not there yet and its search
+list found nothing. There is no such domain outside."""
 
 
 class Packets(Strict):
@@ -57,7 +60,8 @@ def unexplained(
     ``probes`` are the pods (``namespace/name``) whose attempts the checks made; ``machine`` is what the account calls
     the machine that the checks run on, and only the places that they ask for are explained there. ``inside`` are the
     cluster's Service ranges (CIDR): an address there without endpoints is not translated, passes the guard and is
-    counted, but is no way out. Names below the cluster's domain, or of a single label, are inside as well.
+    counted, but is no way out. Names below the cluster's domain, a Service's in its short form, and those of a single
+    label are inside as well.
     """
     ranges = [ip_network(r) for r in inside]
     asked_for = {urlsplit(u).hostname for u in OUTSIDE_URLS} | {OUTSIDE_RESOLVER}
@@ -76,4 +80,4 @@ def _within(destination: str, ranges: list[IPv4Network | IPv6Network]) -> bool:
 
 def _is_inside(name: str) -> bool:
     rooted = name.rstrip(".") + "."
-    return rooted.endswith(f".{CLUSTER_DOMAIN}") or rooted == CLUSTER_DOMAIN or rooted.count(".") == 1
+    return rooted.endswith((f".{CLUSTER_DOMAIN}", SERVICE_SUFFIX)) or rooted == CLUSTER_DOMAIN or rooted.count(".") == 1

@@ -36,7 +36,10 @@ def test_the_machine_may_ask_for_the_places_of_the_checks_and_for_no_other() -> 
 
 def test_names_inside_the_cluster_are_not_egress_and_others_are() -> None:
     outside = Question(source="models/chat-1", name="stats.vllm.ai")
-    inside = [Question(source="models/chat-1", name=n) for n in ("a.b.svc.cluster.local.", "cluster.local", "chat")]
+    inside = [
+        Question(source="models/chat-1", name=n)
+        for n in ("a.b.svc.cluster.local.", "cluster.local", "chat", "istiod.istio-system.svc.")
+    ]
     assert unexplained(EgressLog(dns=[*inside, outside]), probes=[]) == ([], [outside])
 
 
