@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from .document import FileModel, Strict
 from .errors import Damaged, NotInReceipt
 from .lock import Excluded
-from .reference import Reference, mirrored
+from .reference import Reference
 
 
 class ReceivedImage(Strict):
@@ -136,10 +136,6 @@ class Receipt(FileModel):
     def part(self, name: str) -> ReceivedPart:
         """The part called ``name``; raises NotInReceipt."""
         return _named(self.parts, "part", name)
-
-    def expected(self, source: str) -> str:
-        """Where ``source`` (upstream name) would be inside, whether it arrived or not."""
-        return str(mirrored(Reference.parse(source), self.registry))
 
 
 def content(receipt: Path, part: ReceivedPart) -> list[Path]:

@@ -172,13 +172,6 @@ class Site:
         return bool(listening.strip())
 
 
-def clean(name: str) -> None:
-    """End and remove whatever earlier runs of the site ``name`` left; raises Busy while one still runs."""
-    book = Book(_LEDGERS / f"{name}.json")
-    _clear(name, book)
-    book.close()
-
-
 def _clear(name: str, book: Book) -> None:
     """The ledger names processes by pid and start time; one that was started and not yet entered when its orchestrator
     was killed, or an operator's command, is found by being inside one of the site's own network namespaces.
