@@ -1,1 +1,1 @@
-"""The policy pack: what every object of a stack must satisfy before anything of it is applied."""
+"""What every object must satisfy: rules as data, judged by a policy pack before and by the API server afterwards."""
