@@ -37,7 +37,7 @@ def main() -> None:
     )
     platform = Platform(
         "platform",
-        environment.platform_args(settings, receipt, origin, cluster),
+        environment.platform_args(settings, receipt, origin, cluster, HERE),
         pulumi.ResourceOptions(providers=[provider]),
     )
     pulumi.export("stack", stack)
