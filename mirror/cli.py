@@ -14,6 +14,7 @@ from .bundle import Bundle, Plan
 from .errors import BadInput, SealiftError
 from .lock import Lock
 from .progress import report
+from .protection import Name
 from .receipt import Receipt
 from .source_map import SourceMap
 
@@ -23,7 +24,7 @@ app = typer.Typer(
     help="Carries a model-serving platform into a cluster without internet, and proves that it works there.",
 )
 bundle_app = typer.Typer(no_args_is_help=True, help="Make, check and read bundles: what crosses the gap.")
-nodeconfig_app = typer.Typer(no_args_is_help=True, help="Write what nodes need to pull from the internal registry.")
+nodeconfig_app = typer.Typer(no_args_is_help=True, help="Write what nodes and the API server need.")
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(nodeconfig_app, name="nodeconfig")
 
@@ -190,13 +191,49 @@ def nodeconfig_containerd(
     _print({"files": [str(p) for p in written]}, "\n".join(map(str, written)), json_)
 
 
+@nodeconfig_app.command("apiserver")
+def nodeconfig_apiserver(
+    output: Annotated[Path, typer.Option(help="The directory to write; keys that lie there already are kept.")] = Path(
+        "apiserver.d"
+    ),
+    directory: Annotated[
+        str, typer.Option(metavar="PATH_ON_NODE", help="Where the files will lie on the control plane's nodes.")
+    ] = "/etc/kubernetes/sealift",
+    log: Annotated[
+        str, typer.Option(metavar="PATH_ON_NODE", help="Where the API server writes its account of what was done.")
+    ] = "/var/log/kubernetes/audit.log",
+    kms: Annotated[
+        str | None, typer.Option(metavar="PATH_ON_NODE", help="Socket of a KMS v2 plugin, to hold the keys instead.")
+    ] = None,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Encrypt with a new key from now on; the old ones still decrypt.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Write what the API server needs to encrypt Secrets at rest, to account for what is done, to know its callers.
+
+    Example: sealift nodeconfig apiserver --output apiserver.d
+    """
+    from . import apiserver
+
+    held = apiserver.kept(output / apiserver.ENCRYPTION)
+    keys = held.next(kms=PurePosixPath(kms) if kms else None, another=new_key)
+    written = apiserver.write(output, directory=PurePosixPath(directory), log=PurePosixPath(log), keys=keys)
+    _print({"files": [str(p) for p in written]}, "\n".join(map(str, written)), json_)
+
+
 @app.command("preflight")
 def preflight(
     kubeconfig: Annotated[Path, typer.Option(help="Reaches the cluster that is to be asked.")],
     context: Annotated[str | None, typer.Option(help="Of the kubeconfig, unless its current one.")] = None,
+    without: Annotated[
+        list[Name] | None, typer.Option(help="Go on although this protection is known not to hold. Repeatable.")
+    ] = None,
     json_: Json = False,
 ) -> None:
-    """Ask a cluster which way of delivering models it can do: oci+native (image volumes) or storage-initializer.
+    """Ask a cluster how it can receive models (oci+native or storage-initializer), and how it protects Secrets.
+
+    Exit code 12 when Secrets are known to be stored in the clear, nothing is audited, or callers need no name.
 
     Example: sealift preflight --kubeconfig admin.kubeconfig
     """
@@ -204,7 +241,12 @@ def preflight(
 
     verdict = asking.judge(asking.ask(kubeconfig, context))
     lines = [f"Kubernetes {verdict.cluster.version}, {len(verdict.cluster.nodes)} nodes", *verdict.reasons]
-    _print(verdict.model_dump(mode="json"), "\n".join([*lines, f"models: {verdict.delivery}"]), json_)
+    lines += [f"{p.name}: {p.held} ({p.why})" for p in verdict.cluster.protections]
+    if not json_:
+        print("\n".join([*lines, f"models: {verdict.delivery}"]))
+    asking.guarded(verdict.cluster, without or ())
+    if json_:
+        print(verdict.model_dump_json(indent=2))
 
 
 def run(command: typer.Typer, arguments: list[str] | None = None) -> int:

@@ -1,14 +1,16 @@
-"""What a cluster can do with models, asked before anything is deployed."""
+"""What a cluster can do with models and how it protects what it holds, asked before anything is deployed."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .document import Strict
-from .errors import BadInput, WrongCluster
+from .errors import BadInput, ChecksFailed, WrongCluster
+from .protection import Protection, protections
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient, V1Node
@@ -39,6 +41,8 @@ class Cluster(Strict):
     image_volume: bool | None
     """Whether the API server has the feature ImageVolume on; None when it does not say."""
     nodes: list[Node]
+    protections: list[Protection]
+    """What it says of how it protects what it holds."""
 
 
 class Verdict(Strict):
@@ -83,14 +87,25 @@ def ask(kubeconfig: Path, context: str | None = None) -> Cluster:
         core = client.CoreV1Api(api)
         try:
             version = client.VersionApi(api).get_code().git_version
-            gate = feature(_metrics(api, "/metrics"))
+            metrics = _metrics(api, "/metrics")
             nodes = [_node(api, n) for n in core.list_node().items]
         except (client.ApiException, HTTPError) as e:
             why = getattr(e, "reason", None) or e
             raise WrongCluster(
                 str(kubeconfig), f"the cluster does not answer: {why}", "Give one that reaches it and may get nodes."
             ) from e
-    return Cluster(version=version, image_volume=gate, nodes=nodes)
+        found = protections(metrics, _nameless(api))
+    return Cluster(version=version, image_volume=feature(metrics), nodes=nodes, protections=found)
+
+
+def guarded(cluster: Cluster, accepted: Collection[str] = ()) -> None:
+    """Raise ChecksFailed for protections that are known not to hold, but for the ``accepted`` ones, by name."""
+    if lacking := [p for p in cluster.protections if p.held == "no" and p.name not in accepted]:
+        raise ChecksFailed(
+            f"API server {cluster.version}",
+            "; ".join(f"{p.name}: {p.why}" for p in lacking),
+            "Mend it; or go on without, and say so: " + " ".join(f"--without {p.name}" for p in lacking),
+        )
 
 
 def feature(metrics: str | None, name: str = "ImageVolume") -> bool | None:
@@ -110,6 +125,20 @@ def _metrics(api: ApiClient, path: str) -> str | None:
             headers[scheme["key"]] = scheme["value"]
     answer = api.rest_client.pool_manager.request("GET", f"{api.configuration.host}{path}", headers=headers)
     return answer.data.decode() if answer.status == HTTPStatus.OK else None
+
+
+def _nameless(api: ApiClient) -> int | None:
+    """The status of GET /version for a caller who shows no credential; None when there is no answer."""
+    from urllib3 import PoolManager
+    from urllib3.exceptions import HTTPError
+
+    settings = api.configuration
+    checked = "CERT_REQUIRED" if settings.verify_ssl else "CERT_NONE"
+    with PoolManager(ca_certs=settings.ssl_ca_cert, cert_reqs=checked, retries=False, timeout=10) as pool:
+        try:
+            return pool.request("GET", f"{settings.host}/version").status
+        except HTTPError:
+            return None
 
 
 def _node(api: ApiClient, node: V1Node) -> Node:

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from mirror.errors import BadInput, WrongCluster
+from mirror import cli
+from mirror.errors import BadInput, ChecksFailed, WrongCluster
 from mirror.preflight import Cluster, Node, ask, feature, judge
 
 GATE = 'kubernetes_feature_enabled{name="ImageVolume",stage="BETA"} %d\n'
 
 
 def cluster(version: str, gate: bool | None, runtime: str, node_gate: bool | None = None) -> Cluster:
-    return Cluster(version=version, image_volume=gate, nodes=[Node(name="n1", runtime=runtime, image_volume=node_gate)])
+    nodes = [Node(name="n1", runtime=runtime, image_volume=node_gate)]
+    return Cluster(version=version, image_volume=gate, nodes=nodes, protections=[])
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,7 @@ def cluster(version: str, gate: bool | None, runtime: str, node_gate: bool | Non
         (cluster("v1.35.0", True, "containerd://2.1.9", True), "storage-initializer"),
         (cluster("v1.35.0", True, "containerd://1.6.20~ds1", True), "storage-initializer"),
         (cluster("v1.35.0", True, "docker://29.0", True), "storage-initializer"),
-        (Cluster(version="v1.35.0", image_volume=True, nodes=[]), "storage-initializer"),
+        (Cluster(version="v1.35.0", image_volume=True, nodes=[], protections=[]), "storage-initializer"),
     ],
 )
 def test_models_are_mounted_as_images_where_the_server_and_every_node_can(given: Cluster, delivery: str) -> None:
@@ -55,7 +57,8 @@ class _ApiServer(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = self.answers.get(self.path)
-        self.send_response(200 if body is not None else 403)
+        named = "Authorization" in self.headers
+        self.send_response(401 if not named else 200 if body is not None else 403)
         self.send_header("Content-Type", "application/json" if (body or "").startswith("{") else "text/plain")
         content = (body or "{}").encode()
         self.send_header("Content-Length", str(len(content)))
@@ -104,13 +107,39 @@ def test_the_cluster_is_asked_for_version_gates_and_runtimes(
     api_server: tuple[str, dict[str, str]], tmp_path: Path
 ) -> None:
     found = ask(kubeconfig(tmp_path / "kubeconfig", api_server[0]))
-    assert found == cluster("v1.34.4", True, "containerd://2.4.2", True)
+    assert found.model_copy(update={"protections": []}) == cluster("v1.34.4", True, "containerd://2.4.2", True)
+    assert {p.name: p.held for p in found.protections} == {
+        "secrets-encrypted": "cannot tell",
+        "audited": "cannot tell",
+        "callers-named": "yes",
+    }
 
 
 def test_metrics_that_may_not_be_read_say_nothing(api_server: tuple[str, dict[str, str]], tmp_path: Path) -> None:
     del api_server[1]["/metrics"], api_server[1]["/api/v1/nodes/n1/proxy/metrics"]
     found = ask(kubeconfig(tmp_path / "kubeconfig", api_server[0]))
-    assert found == cluster("v1.34.4", None, "containerd://2.4.2")
+    assert found.model_copy(update={"protections": []}) == cluster("v1.34.4", None, "containerd://2.4.2")
+
+
+def test_a_protection_that_is_known_not_to_hold_ends_it_unless_that_is_said(
+    api_server: tuple[str, dict[str, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api_server[1]["/metrics"] += "apiserver_audit_event_total 0\n"
+    command = ["preflight", "--kubeconfig", str(kubeconfig(tmp_path / "kubeconfig", api_server[0]))]
+    assert cli.run(cli.app, command) == ChecksFailed.exit_code
+    said = capsys.readouterr()
+    assert "models: oci+native" in said.out
+    assert "--without audited" in said.err
+    assert cli.run(cli.app, [*command, "--without", "audited"]) == 0
+    assert "audited: no" in capsys.readouterr().out
+
+
+def test_what_cannot_be_told_is_said_and_ends_nothing(
+    api_server: tuple[str, dict[str, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = kubeconfig(tmp_path / "kubeconfig", api_server[0])
+    assert cli.run(cli.app, ["preflight", "--kubeconfig", str(path)]) == 0
+    assert "secrets-encrypted: cannot tell" in capsys.readouterr().out
 
 
 def test_a_cluster_that_does_not_answer_or_refuses_is_told(
