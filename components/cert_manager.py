@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
+from . import places
 from .documents import Document
+from .least_privilege.cert_manager import NO_ACME
 from .manifests import Registered, register
 from .site import Site
 
-NAMESPACE = "cert-manager"
+NAMESPACE = places.CERT_MANAGER
 ISSUER = "sealift-ca"
 """The ClusterIssuer, and the Secret with the CA's key in the namespace of cert-manager."""
 
@@ -39,7 +42,7 @@ class CertManager(pulumi.ComponentResource):
     def __init__(self, name: str, args: CertManagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("sealift:index:CertManager", name, None, opts)
         site = args.site
-        part = register(site, site.documents("cert-manager"), self, args.after)
+        part = register(site, site.documents("cert-manager", values()), self, args.after)
         root = register(site, [_issuer("sealift-root", {"selfSigned": {}})], self, part.ready, guarded=True)
         authority = register(site, [authority_certificate()], self, root.ready)
         issuer = register(site, [_issuer(ISSUER, {"ca": {"secretName": ISSUER}})], self, authority.ready)
@@ -48,6 +51,15 @@ class CertManager(pulumi.ComponentResource):
         made = authority.objects[f"certificate/{NAMESPACE}/{ISSUER}"]
         self.ca_certificate = made.id.apply(lambda _: site.cluster.certificate(NAMESPACE, ISSUER))
         self.register_outputs({"caCertificate": self.ca_certificate})
+
+
+def values() -> dict[str, Any]:
+    """Values of the chart: controllers whose rights are taken away do not run (least_privilege)."""
+    kinds = ("apiservices", "customresourcedefinitions")
+    return {
+        "extraArgs": [f"--controllers={','.join(['*', *NO_ACME])}"],
+        "cainjector": {"extraArgs": [f"--enable-{kind}-injectable=false" for kind in kinds]},
+    }
 
 
 def authority_certificate() -> Document:

@@ -33,8 +33,14 @@ class Cluster(Protocol):
     def refusal(self, document: Document) -> str | None:
         """Why the API server cannot ask the webhooks that guard ``document``; None when they answered."""
 
+    def verdict(self, document: Document) -> str:
+        """What the API server says against ``document`` when it is created as a dry run; empty when it would be."""
+
     def certificate(self, namespace: str, secret: str) -> str:
         """The public certificate (PEM) in a TLS Secret; the key never leaves the cluster."""
+
+    def read(self, path: str) -> dict[str, Any]:
+        """The object or list at ``path`` of the Kubernetes API; raises BadInput when it is not given."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +66,27 @@ class KubernetesCluster:
 
     def uid(self) -> str:
         """The UID of the kube-system namespace; raises BadInput when the API server does not tell it."""
-        status, answer = self._ask("GET", "/api/v1/namespaces/kube-system")
+        return str(self.read("/api/v1/namespaces/kube-system")["metadata"]["uid"])
+
+    def read(self, path: str) -> dict[str, Any]:
+        """What the API server answers to GET ``path`` (with its query); raises BadInput when it does not."""
+        status, answer = self._ask("GET", path)
         if status != HTTPStatus.OK:
-            server = self.api.configuration.host
-            raise BadInput(f"API server {server}", _message(answer), "Check $KUBECONFIG and that the server answers.")
-        return str(answer["metadata"]["uid"])
+            given = f"API server {self.api.configuration.host}: {path.partition('?')[0]}"
+            raise BadInput(given, _message(answer), "Check $KUBECONFIG, its rights, and that the server answers.")
+        return answer
 
     def refusal(self, document: Document) -> str | None:
         """Apply ``document`` as a dry run. Only a webhook that cannot be asked counts: other refusals are Pulumi's."""
-        query = [("dryRun", "All"), ("fieldManager", "sealift-webhook-probe"), ("force", "true")]
-        status, answer = self._ask("PATCH", self._path(document), query, document)
+        status, answer = self._apply(document)
         message = _message(answer)
         unreachable = status is None or any(sign in message for sign in _UNREACHABLE_WEBHOOK)
         return message if unreachable else None
+
+    def verdict(self, document: Document) -> str:
+        """Apply ``document`` as a dry run."""
+        status, answer = self._apply(document)
+        return _message(answer) if status is None or status >= HTTPStatus.BAD_REQUEST else ""
 
     def certificate(self, namespace: str, secret: str) -> str:
         """``tls.crt`` of the Secret; raises ChecksFailed when there is none."""
@@ -81,6 +95,10 @@ class KubernetesCluster:
             given = f"secret {namespace}/{secret}"
             raise ChecksFailed(given, _message(answer), "Look at cert-manager's Certificate of that name.")
         return base64.b64decode(answer["data"]["tls.crt"]).decode()
+
+    def _apply(self, document: Document) -> tuple[int | None, dict[str, Any]]:
+        query = [("dryRun", "All"), ("fieldManager", "sealift-probe"), ("force", "true")]
+        return self._ask("PATCH", self._path(document), query, document)
 
     def _path(self, document: Document) -> str:
         version, metadata = document["apiVersion"], document["metadata"]
@@ -96,7 +114,9 @@ class KubernetesCluster:
         self, method: str, path: str, query: Sequence[tuple[str, str]] = (), document: Document | None = None
     ) -> tuple[int | None, dict[str, Any]]:
         """Status and body of the answer; the status is None when there was no answer."""
-        headers = {"Accept": "application/json", "Content-Type": "application/apply-patch+yaml"}
+        # Discovery answers 415 to a question that says it brings a patch.
+        brings = {"Content-Type": "application/apply-patch+yaml"} if document else {}
+        headers = {"Accept": "application/json", **brings}
         request = self.api.param_serialize(
             method,
             path,

@@ -72,6 +72,15 @@ def edited(documents: Iterable[Document], changes: Mapping[str, Callable[[Docume
     return [changes[key(d)](d) if key(d) in changes else d for d in listed]
 
 
+def without(documents: Iterable[Document], keys: Iterable[str]) -> list[Document]:
+    """``documents`` but those with ``keys``; a key that meets no document is a KeyError."""
+    listed, unwanted = list(documents), set(keys)
+    unmet = unwanted - {key(d) for d in listed}
+    if unmet:
+        raise KeyError(f"no document called {', '.join(sorted(unmet))}")
+    return [d for d in listed if key(d) not in unwanted]
+
+
 def with_data(data: Mapping[str, str]) -> Callable[[Document], Document]:
     """A change: a ConfigMap with ``data`` over its own; other keys (such as ``_example``) stay untouched."""
     return lambda document: {**document, "data": {**document.get("data", {}), **data}}

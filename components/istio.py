@@ -8,14 +8,19 @@ from typing import Any, Literal
 
 import pulumi
 
+from . import places
+from .access_log import ACCESS_LOG
+from .authorization import deny_by_default
 from .documents import WEBHOOK_CONFIGURATIONS, Document, annotated, edited
 from .manifests import Registered, register
 from .ordering import PROPAGATION
 from .site import Site
 
-NAMESPACE = "istio-system"
+NAMESPACE = places.ISTIO
 GATEWAY = "istio-ingressgateway"
-GATEWAY_PRINCIPAL = f"cluster.local/ns/{NAMESPACE}/sa/{GATEWAY}"
+LONGEST_REQUEST = "3600s"
+"""No model may be configured to take longer. For so long a proxy keeps its old listeners after a change of policies or
+routes: requests that are under way would be cut with them, after 45 s by default."""
 ServiceType = Literal["LoadBalancer", "NodePort", "ClusterIP"]
 
 
@@ -54,7 +59,8 @@ class Istio(pulumi.ComponentResource):
         last = {f"deployment/{NAMESPACE}/istiod": _gone_at_once}
         istiod = edited(site.documents("istiod", istiod_values(args)), last)
         control = register(site, [*istiod, *validators], self, [*types.ready, *roots.ready])
-        mesh = register(site, [strict_mtls()], self, [*control.ready, *node.ready], guarded=True)
+        rules = [strict_mtls(), deny_by_default(NAMESPACE)]  # also for the gateway, until front_door opens it
+        mesh = register(site, rules, self, [*control.ready, *node.ready], guarded=True)
         edge = register(site, site.documents("istio-gateway", gateway_values(args)), self, mesh.ready)
         self.ready, self.gateway = mesh.ready, edge.ready
         self.registered = Registered(
@@ -115,30 +121,47 @@ def istiod_values(args: IstioArgs) -> dict[str, Any]:
         "global": {
             "proxy": {
                 "seccompProfile": restricted,
-                "resources": {"requests": {"cpu": size.proxy_cpu, "memory": size.proxy_memory}},
+                "resources": {
+                    "requests": {"cpu": size.proxy_cpu, "memory": size.proxy_memory},
+                    "limits": {"cpu": size.proxy_limit_cpu, "memory": size.proxy_limit_memory},
+                },
             },
-            "defaultPodDisruptionBudget": {"enabled": size.replicas > 1},
+            "defaultPodDisruptionBudget": {"enabled": False},
+        },
+        # istiod shows the whole configuration of the mesh there, without asking who wants to know.
+        "env": {
+            "ENABLE_DEBUG_ON_HTTP": "false",
+            # Gateways are made by the stack: istiod makes no Deployment for whoever writes a Gateway.
+            "PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER": "false",
+            # And no machine outside the cluster joins the mesh.
+            "PILOT_ENABLE_WORKLOAD_ENTRY_AUTOREGISTRATION": "false",
+            "PILOT_ENABLE_WORKLOAD_ENTRY_HEALTHCHECKS": "false",
         },
         "meshConfig": {
             "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+            # Routes are Gateway API's and Knative's: an Ingress opens nothing, and istiod need not read any.
+            "ingressControllerMode": "OFF",
             # pilot-agent would ask the metadata address of a cloud for its platform.
-            "defaultConfig": {"proxyMetadata": {"CLOUD_PLATFORM": "none"}},
-            "accessLogFile": "/dev/stdout",
+            "defaultConfig": {"proxyMetadata": {"CLOUD_PLATFORM": "none"}, "drainDuration": LONGEST_REQUEST},
+            **ACCESS_LOG,
+            "meshMTLS": {"minProtocolVersion": "TLSV1_3"},
+            "tlsDefaults": {"minProtocolVersion": "TLSV1_3"},  # of every gateway's listener, however it is declared
+            # A path is judged as a server would read it: /v1/audio/..%2f..%2fpause is /pause.
+            "pathNormalization": {"normalization": "DECODE_AND_MERGE_SLASHES"},
         },
         **_requests(args.site),
     }
 
 
 def gateway_values(args: IstioArgs) -> dict[str, Any]:
-    """Values of the gateway chart: HTTPS and the status port, no plaintext port."""
+    """Values of the gateway chart: HTTPS, and no plaintext port."""
     size = args.site.size
     https: dict[str, Any] = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": 443}
     if args.node_port is not None:
         https["nodePort"] = args.node_port
-    status = {"name": "status-port", "port": 15021, "protocol": "TCP", "targetPort": 15021}
     return {
         "labels": {"app": GATEWAY, "istio": "ingressgateway"},
-        "service": {"type": args.service_type, "ports": [status, https]},
+        "service": {"type": args.service_type, "ports": [https]},
         "autoscaling": {"enabled": False},
         "replicaCount": size.replicas,
     }

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 
-from mirror.document import merged
-
-from .documents import Document, edited, with_data, with_pod_labels
+from . import places
+from .authorization import allow, rule
+from .callers import PROBE_PATHS, Called, activator_rules
+from .documents import Document, edited, with_data, with_pod_labels, without
+from .identities import ACTIVATOR, AUTOSCALER
 from .ingress import CERTIFICATE, serverless_domain
-from .istio import GATEWAY_PRINCIPAL
+from .istio import NAMESPACE as ISTIO
 from .manifests import Registered, register
 from .site import Site
 
-NAMESPACE = "knative-serving"
-ACTIVATOR_PRINCIPAL = f"cluster.local/ns/{NAMESPACE}/sa/activator"
-CONTROL_PRINCIPAL = f"cluster.local/ns/{NAMESPACE}/sa/controller"
-"""Of the autoscaler (and of the controllers, which are not in the mesh)."""
+NAMESPACE = places.KNATIVE
 _TYPES = "CustomResourceDefinition"
+_outside_the_mesh = with_pod_labels({"sidecar.istio.io/inject": "false"})
 _OUTSIDE_THE_MESH = ("controller", "webhook")
-_REPLICATED = ("activator", "webhook")
-"""In the way of every request, and of every change: upstream scales these two."""
+_PLAINTEXT = (
+    f"gateway/{NAMESPACE}/knative-local-gateway",
+    f"service/{ISTIO}/knative-local-gateway",
+    f"peerauthentication/{NAMESPACE}/webhook",
+    f"peerauthentication/{NAMESPACE}/net-istio-webhook",
+)
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class KnativeArgs:
 
     site: Site
     domain: str
-    callers: Sequence[str] = ()
-    """SPIFFE principals (``cluster.local/ns/../sa/..``) that may call models in Knative mode beside the gateway."""
+    models: Sequence[Called] = ()
+    """Every model, for those who may call it through the activator."""
     max_timeout_seconds: int = 3600
     """The longest that a request to a model may take, its cold start included."""
     after: Sequence[pulumi.Resource] = ()
@@ -55,13 +58,13 @@ class Knative(pulumi.ComponentResource):
         serving = configured(site.documents("knative-serving"), args)
         types = register(site, [d for d in serving if d["kind"] == _TYPES], self, args.after)
         core = [d for d in serving if d["kind"] != _TYPES]
-        guards = register(site, authorization(args.callers), self, args.mesh)
+        guards = register(site, authorization(args.models), self, args.mesh)
         made = register(site, core, self, [*types.ready, *guards.ready])
-        istio = [with_https(d, args.domain) for d in site.documents("net-istio")]
+        istio = ingress(site.documents("net-istio"), args.domain)
         # net-istio's config is judged by net-istio's own webhook and its Deployment by none: after Serving's answer.
-        ingress = register(site, istio, self, made.ready)
-        self.types, self.ready = types.ready, [*made.ready, *ingress.ready]
-        self.registered = Registered(types.objects | made.objects | guards.objects | ingress.objects, self.ready)
+        routed = register(site, istio, self, made.ready)
+        self.types, self.ready = types.ready, [*made.ready, *routed.ready]
+        self.registered = Registered(types.objects | made.objects | guards.objects | routed.objects, self.ready)
         self.register_outputs({"domain": serverless_domain(args.domain)})
 
 
@@ -69,21 +72,13 @@ def configured(documents: Sequence[Document], args: KnativeArgs) -> list[Documen
     """Serving's documents with their ConfigMaps at their final content: the webhook that judges them comes later."""
     changes = {f"configmap/{NAMESPACE}/{n}": with_data(data) for n, data in config_maps(args).items()}
     for deployment in _OUTSIDE_THE_MESH:
-        label = {"sidecar.istio.io/inject": "false"}
-        changes[f"deployment/{NAMESPACE}/{deployment}"] = with_pod_labels(label)
-    replicated = [_replicated(d, args.site.size.replicas) for d in documents]
-    return edited(replicated, changes)
-
-
-def _replicated(document: Document, replicas: int) -> Document:
-    if document["kind"] != "Deployment" or document["metadata"]["name"] not in _REPLICATED:
-        return document
-    return merged(document, {"spec": {"replicas": replicas}})
+        changes[f"deployment/{NAMESPACE}/{deployment}"] = _outside_the_mesh
+    return edited(documents, changes)
 
 
 def config_maps(args: KnativeArgs) -> dict[str, dict[str, str]]:
     """Knative's settings, by ConfigMap."""
-    timeout = str(args.max_timeout_seconds)
+    timeout, size = str(args.max_timeout_seconds), args.site.size
     registry = args.site.receipt.registry.partition("/")[0]
     return {
         "config-domain": {serverless_domain(args.domain): ""},
@@ -98,50 +93,83 @@ def config_maps(args: KnativeArgs) -> dict[str, dict[str, str]]:
             # Everything is named by digest; the controller must never ask a registry of its own accord.
             "registries-skipping-tag-resolving": f"kind.local,ko.local,dev.local,{registry}",
             "progress-deadline": f"{timeout}s",
-            "queue-sidecar-cpu-request": args.site.size.proxy_cpu,
+            "queue-sidecar-cpu-request": size.proxy_cpu,
+            "queue-sidecar-cpu-limit": size.proxy_limit_cpu,
+            "queue-sidecar-memory-request": size.proxy_memory,
+            "queue-sidecar-memory-limit": size.proxy_limit_memory,
+        },
+        "config-observability": {
+            # A request's path and sizes at most would be logged, never its body; not even that by default.
+            "logging.enable-request-log": "false",
+            "logging.enable-probe-request-log": "false",
         },
         "config-defaults": {
             "max-revision-timeout-seconds": timeout,
-            "revision-timeout-seconds": "600",
-            "revision-response-start-timeout-seconds": "600",
+            "revision-timeout-seconds": timeout,
+            # Knative sets it where it is less than what a model says of itself: then a first request that waits for a
+            # slow start would be given up before the model's own time is over.
+            "revision-response-start-timeout-seconds": timeout,
         },
         "config-features": {
             "secure-pod-defaults": "enabled",
             "kubernetes.podspec-volumes-emptydir": "enabled",
+            "kubernetes.podspec-priorityclassname": "enabled",
+            "kubernetes.podspec-topologyspreadconstraints": "enabled",
         },
         "config-autoscaler": {"allow-zero-initial-scale": "true", "enable-scale-to-zero": "true"},
     }
 
 
-def with_https(document: Document, domain: str) -> Document:
-    """net-istio's ingress Gateway with HTTPS for the serverless domain in place of plaintext for every host."""
-    if document["kind"] != "Gateway" or document["metadata"]["name"] != "knative-ingress-gateway":
-        return document
+def ingress(documents: Sequence[Document], domain: str) -> list[Document]:
+    """net-istio's documents with HTTPS as the only way in, and no plaintext left anywhere.
+
+    Upstream's local gateway takes plaintext from any pod for any host and calls models under the gateway's own
+    identity. Without it a name of the cluster is routed by the caller's own proxy, under the caller's identity.
+    Webhooks bring their own TLS and stay outside the mesh, so nothing needs to be let off mutual TLS for them.
+    """
+    changes = {
+        f"gateway/{NAMESPACE}/knative-ingress-gateway": _with_https(domain),
+        f"configmap/{NAMESPACE}/config-istio": with_data({"local-gateways": "[]"}),
+        f"deployment/{NAMESPACE}/net-istio-webhook": _outside_the_mesh,
+    }
+    return edited(without(documents, _PLAINTEXT), changes)
+
+
+def _with_https(domain: str) -> Callable[[Document], Document]:
     server = {
         "port": {"number": 443, "name": "https-serverless", "protocol": "HTTPS"},
         "hosts": [f"*.{serverless_domain(domain)}"],
-        "tls": {"mode": "SIMPLE", "credentialName": CERTIFICATE},
+        "tls": {"mode": "SIMPLE", "credentialName": CERTIFICATE, "minProtocolVersion": "TLSV1_3"},
     }
-    return {**document, "spec": {**document["spec"], "servers": [server]}}
+    return lambda document: {**document, "spec": {**document["spec"], "servers": [server]}}
 
 
-def authorization(callers: Sequence[str]) -> list[Document]:
-    """Who may call the activator and the autoscaler.
-
-    The activator forwards for whoever calls it and with its own identity, so a model's policy alone would let any
-    workload of the mesh through it (knative-extensions/net-istio issue 554).
-    """
+def authorization(models: Sequence[Called]) -> list[Document]:
+    """Who may call the activator, and for which of ``models``; who the autoscaler; what the gateway is probed with."""
+    reports = [rule([ACTIVATOR, AUTOSCALER], ports=[8080])]
+    # Answered by the activator or by queue-proxy themselves, without a model being started or asked.
+    probe = {"K-Network-Probe": "probe", "K-Network-Hash": "override"}
+    probes = [rule(ports=[443], methods=["GET"], paths=PROBE_PATHS, headers=probe)]
     return [
-        _policy("activator", [GATEWAY_PRINCIPAL, CONTROL_PRINCIPAL, *callers]),
-        _policy("autoscaler", [ACTIVATOR_PRINCIPAL, CONTROL_PRINCIPAL]),
+        allow(
+            "allow-knative-probes",
+            ISTIO,
+            "Knative asks the gateway itself, without a key, whether it already serves a new route.",
+            probes,
+            {"istio": "ingressgateway"},
+        ),
+        allow(
+            "allow-activator",
+            NAMESPACE,
+            "The gateway may call any model through the activator, a named caller the models that name it.",
+            activator_rules(models),
+            {"app": "activator"},
+        ),
+        allow(
+            "allow-autoscaler",
+            NAMESPACE,
+            "The activator reports to the autoscaler; autoscalers pass reports on to the one that leads.",
+            reports,
+            {"app": "autoscaler"},
+        ),
     ]
-
-
-def _policy(app: str, principals: Sequence[str]) -> Document:
-    spec: dict[str, Any] = {
-        "selector": {"matchLabels": {"app": app}},
-        "action": "ALLOW",
-        "rules": [{"from": [{"source": {"principals": list(principals)}}]}],
-    }
-    metadata = {"name": f"allow-{app}", "namespace": NAMESPACE}
-    return {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": metadata, "spec": spec}

@@ -10,13 +10,14 @@ import pulumi
 
 from mirror.document import merged
 
+from . import places
 from .documents import Document, edited, with_json_data
 from .ingress import GATEWAY_NAME
 from .istio import NAMESPACE as ISTIO
 from .manifests import Registered, register
 from .site import Site
 
-NAMESPACE = "kserve"
+NAMESPACE = places.KSERVE
 _MANAGER = f"deployment/{NAMESPACE}/kserve-controller-manager"
 _CONFIG = f"configmap/{NAMESPACE}/inferenceservice-config"
 

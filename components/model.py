@@ -4,38 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import pulumi
 
 from mirror.document import merged
 
+from .availability import budget, spread
+from .callers import Called, Mode, Task, authorization
 from .documents import Document
 from .ingress import serverless_domain
-from .istio import GATEWAY_PRINCIPAL
 from .istio import NAMESPACE as ISTIO
-from .knative import ACTIVATOR_PRINCIPAL, CONTROL_PRINCIPAL
 from .manifests import Registered, register
-from .runtime import PORT, USER
+from .priorities import MODELS
+from .runtime import PORT, START_SECONDS, USER, startup_probe
 from .site import Site
-
-Mode = Literal["Standard", "Knative"]
-
-# vLLM serves more than the OpenAI API on the same port, some of it without any authentication
-# (/invocations, /pooling, /score, /pause, /update_weights): these paths are reachable and no other.
-OPENAI_PATHS = (
-    "/v1/models",
-    "/v1/models/*",
-    "/v1/chat/completions",
-    "/v1/completions",
-    "/v1/embeddings",
-    "/v1/responses",
-    "/v1/responses/*",
-    "/v1/audio/*",
-    "/v1/rerank",
-)
-_PROBE_PATH = "/healthz"
-"""Knative's activator and its ingress controller ask queue-proxy here; the model server never sees it."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +31,10 @@ class ModelArgs:
     runtime: str
     namespace: str = "models"
     mode: Mode = "Standard"
+    task: Task = "generate"
+    """What the model is for: which part of the OpenAI API is open."""
+    canary_traffic_percent: int | None = None
+    """The part of the requests that goes to the newest revision, the rest to the one before; None: all (Knative)."""
     min_replicas: int = 1
     max_replicas: int = 1
     args: Sequence[str] = ()
@@ -56,10 +43,14 @@ class ModelArgs:
     """Kubernetes resources (requests, limits) laid over the runtime's."""
     timeout_seconds: int = 600
     """The longest that one request may take; in Knative mode the cold start counts."""
+    start_timeout_seconds: int = START_SECONDS
+    """How long the model server may take to start before it is ended and started anew."""
     ready_timeout_seconds: int = 900
     """How long a deployment waits for the model to be ready."""
     callers: Sequence[str] = ()
     """Service accounts as ``namespace/name`` that may call the model inside the cluster, beside the gateway."""
+    user_namespace: bool = False
+    """Whether the pods get a user namespace of their own (Standard mode): the nodes must be able to."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Further annotations of the InferenceService (such as autoscaling.knative.dev/window)."""
     after: Sequence[pulumi.Resource] = ()
@@ -76,20 +67,20 @@ class Model(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ModelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("sealift:index:Model", f"{args.namespace}/{name}", None, opts)
-        documents = [authorization(name, args), inference_service(name, args)]
-        policy = register(args.site, documents[:1], self, args.after)
-        served = register(args.site, documents[1:], self, [*args.after, *policy.ready], guarded=True)
-        self.registered = Registered(policy.objects | served.objects, served.ready)
-        self.url = pulumi.Output.from_input(f"{url(name, args)}/v1")
+        guards = register(args.site, [authorization(called(name, args)), *_budget(name, args)], self, args.after)
+        service = inference_service(name, args)
+        served = register(args.site, [service], self, [*args.after, *guards.ready], guarded=True)
+        self.registered = Registered(guards.objects | served.objects, served.ready)
+        self.url = pulumi.Output.from_input(f"https://{host(name, args)}/v1")
         self.service = f"{name}-predictor.{args.namespace}"
         self.register_outputs({"url": self.url, "service": self.service})
 
 
-def url(name: str, args: ModelArgs) -> str:
-    """Where the gateway answers for the model."""
+def host(name: str, args: ModelArgs) -> str:
+    """The name that the gateway knows the model by."""
     if args.mode == "Knative":
-        return f"https://{name}-predictor-{args.namespace}.{serverless_domain(args.domain)}"
-    return f"https://{name}-{args.namespace}.{args.domain}"
+        return f"{name}-predictor-{args.namespace}.{serverless_domain(args.domain)}"
+    return f"{name}-{args.namespace}.{args.domain}"
 
 
 def inference_service(name: str, args: ModelArgs) -> Document:
@@ -103,6 +94,8 @@ def inference_service(name: str, args: ModelArgs) -> Document:
     }
     if args.args:
         served["args"] = list(args.args)
+    if args.start_timeout_seconds != START_SECONDS:
+        served["startupProbe"] = startup_probe(args.start_timeout_seconds)
     if args.resources:
         served["resources"] = dict(args.resources)
     predictor: dict[str, Any] = {
@@ -110,13 +103,21 @@ def inference_service(name: str, args: ModelArgs) -> Document:
         "maxReplicas": args.max_replicas,
         "timeout": args.timeout_seconds,
         "automountServiceAccountToken": False,
+        "priorityClassName": MODELS,
         "model": served,
     }
+    if args.max_replicas > 1:
+        predictor["topologySpreadConstraints"] = spread(_selector(name))
+    if args.canary_traffic_percent is not None:
+        predictor["canaryTrafficPercent"] = args.canary_traffic_percent
     if args.mode == "Standard":
         # Knative passes no security context of the pod on: there the container's own (the runtime's) has it all.
         identity = {"runAsUser": USER, "runAsGroup": USER, "fsGroup": USER}
         restricted = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
         predictor["securityContext"] = {**identity, **restricted}
+        if args.user_namespace:
+            # Root in the container, were it ever reached, is nobody on the node. Knative has no way to ask for it.
+            predictor["hostUsers"] = False
         # KServe names the Service's port after the container's, and only a port named after its protocol is HTTP to
         # every proxy: otherwise it is guessed at, and a rule about paths refuses what was not guessed to be HTTP.
         served["ports"] = [{"name": "http", "containerPort": PORT, "protocol": "TCP"}]
@@ -128,27 +129,9 @@ def inference_service(name: str, args: ModelArgs) -> Document:
     }
 
 
-def authorization(name: str, args: ModelArgs) -> Document:
-    """Who may call the model's pods, and which of the paths that the server opens."""
-    principals = [GATEWAY_PRINCIPAL, *(principal(c) for c in args.callers)]
-    paths = [*OPENAI_PATHS]
-    rules: list[dict[str, Any]] = []
-    if args.mode == "Knative":
-        principals.append(ACTIVATOR_PRINCIPAL)
-        paths.append(_PROBE_PATH)
-        metrics = {"ports": ["9090"], "methods": ["GET"]}
-        rules.append({"from": _from([CONTROL_PRINCIPAL]), "to": [{"operation": metrics}]})
-    rules.insert(0, {"from": _from(principals), "to": [{"operation": {"methods": ["GET", "POST"], "paths": paths}}]})
-    return {
-        "apiVersion": "security.istio.io/v1",
-        "kind": "AuthorizationPolicy",
-        "metadata": {"name": f"{name}-callers", "namespace": args.namespace},
-        "spec": {
-            "selector": {"matchLabels": {"serving.kserve.io/inferenceservice": name}},
-            "action": "ALLOW",
-            "rules": rules,
-        },
-    }
+def called(name: str, args: ModelArgs) -> Called:
+    """The model as its callers need to know it."""
+    return Called(name, args.namespace, args.mode, args.task, tuple(args.callers))
 
 
 def sidecar(namespace: str) -> Document:
@@ -161,10 +144,13 @@ def sidecar(namespace: str) -> Document:
     }
 
 
-def principal(caller: str) -> str:
-    """``namespace/serviceaccount`` as the SPIFFE principal that Istio authenticates."""
-    namespace, _, account = caller.partition("/")
-    return f"cluster.local/ns/{namespace}/sa/{account}"
+def _selector(name: str) -> dict[str, Any]:
+    return {"matchLabels": {"serving.kserve.io/inferenceservice": name}}
+
+
+def _budget(name: str, args: ModelArgs) -> list[Document]:
+    metadata = {"name": f"{name}-predictor", "namespace": args.namespace}
+    return [budget(metadata, _selector(name))] if args.min_replicas > 1 else []
 
 
 def _annotations(args: ModelArgs) -> dict[str, str]:
@@ -175,8 +161,8 @@ def _annotations(args: ModelArgs) -> dict[str, str]:
     }
     if args.mode == "Standard" and args.min_replicas == args.max_replicas:
         own["serving.kserve.io/autoscalerClass"] = "none"
+    if args.mode == "Knative":
+        # When nobody waits for it any more, a revision that does not get ready is given up and its pods go.
+        patience = max(args.ready_timeout_seconds, args.start_timeout_seconds, args.timeout_seconds)
+        own["serving.knative.dev/progress-deadline"] = f"{patience}s"
     return merged(args.annotations, own)
-
-
-def _from(principals: Sequence[str]) -> list[dict[str, Any]]:
-    return [{"source": {"principals": list(principals)}}]

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 
 import pulumi
 
+from . import places
+from .bounds import bounds
 from .documents import Document
+from .flows import Flow
 from .manifests import Registered, register
-from .network import platform_policies
+from .network import policies
+from .priorities import priority_classes
 from .site import Site
 
-PRIVILEGED = "istio-cni"
-"""The one namespace whose pods touch the node: Istio's CNI plugin has to install itself there."""
-INJECTED = ("knative-serving",)
+PRIVILEGED = places.CNI
+INJECTED = (places.KNATIVE,)
 """Platform namespaces in the mesh: Knative's activator and autoscaler speak mTLS to the models."""
-PLATFORM = ("cert-manager", "istio-system", PRIVILEGED, "knative-serving", "kserve")
+PLATFORM = ("cert-manager", "istio-system", PRIVILEGED, "knative-serving", "kserve", places.RULES)
 
 
 def namespace(name: str, kubernetes: str) -> Document:
@@ -39,10 +42,12 @@ class NamespacesArgs:
     site: Site
     models: Sequence[str]
     """Tenants' namespaces: in the mesh, restricted. The platform's own are always made."""
+    flows: Sequence[Flow]
+    """What may pass between them, and between them and others; nothing else does."""
 
 
 class Namespaces(pulumi.ComponentResource):
-    """All namespaces and the platform's NetworkPolicies."""
+    """All namespaces with their NetworkPolicies and bounds, before the first pod is there; and the PriorityClasses."""
 
     registered: Registered
 
@@ -51,6 +56,9 @@ class Namespaces(pulumi.ComponentResource):
         names = [*PLATFORM, *sorted(set(args.models))]
         documents = [namespace(n, args.site.receipt.kubernetes) for n in names]
         made = register(args.site, documents, self)
-        policies = register(args.site, platform_policies(), self, made.ready)
-        self.registered = Registered(made.objects | policies.objects, made.ready)
+        classes = register(args.site, priority_classes(), self)
+        held = [*policies(names, args.flows), *(d for n in names for d in bounds(n, args.site.size))]
+        fences = register(args.site, held, self, made.ready)
+        objects = made.objects | classes.objects | fences.objects
+        self.registered = Registered(objects, [*fences.ready, *classes.ready])
         self.register_outputs({"names": names})

@@ -17,6 +17,8 @@ _RANK = {
     "ClusterRole": 1,
     "Role": 1,
     "NetworkPolicy": 1,
+    "LimitRange": 1,
+    "ResourceQuota": 1,
     "ClusterRoleBinding": 2,
     "RoleBinding": 2,
     # cert-manager makes the Secrets that pods mount: a Deployment behind them would never start first.
@@ -66,8 +68,11 @@ def awaited(document: Document) -> Document:
     """``document`` with the annotations by which Pulumi waits for its readiness, or does not wait for its end.
 
     CRDs, Deployments, DaemonSets, Services and Jobs have readiness rules in Pulumi's Kubernetes provider. Webhook
-    configurations are applied with force: their controllers write into them and would else be a conflict.
+    configurations and admission policies are applied with force: controllers write into them (the API server's own
+    into a policy's matchConstraints, with its status), and a changed one would else be a conflict.
     """
+    if document["kind"].startswith("ValidatingAdmissionPolicy"):
+        return annotated(document, {"pulumi.com/patchForce": "true"})
     if document["kind"] in WEBHOOK_CONFIGURATIONS:
         return annotated(document, {"pulumi.com/waitFor": CA_INJECTED, "pulumi.com/patchForce": "true"})
     if document["apiVersion"].startswith(_CERT_MANAGER) and rank(document) == _RANK["Certificate"]:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pulumi
 
+from . import callers, egress, front_door, people
+from .admission import Admission, AdmissionArgs, RulesArgs
+from .callers import OPENAI_PATHS, Called
 from .cert_manager import CertManager, CertManagerArgs
+from .egress import Need
+from .flows import Flow, Surroundings, platform_flows
+from .front_door import Access, Door, FrontDoor, FrontDoorArgs
 from .gateway_api import GatewayApi, GatewayApiArgs
 from .ingress import Ingress, IngressArgs, serverless_domain
 from .istio import GATEWAY, NAMESPACE, Istio, IstioArgs
 from .knative import Knative, KnativeArgs
 from .kserve import KServe, KServeArgs
+from .least_privilege import in_models
 from .manifests import Registered, register
-from .model import Model, ModelArgs, principal, sidecar, url
+from .model import Model, ModelArgs, called, host, sidecar
 from .namespaces import PLATFORM, Namespaces, NamespacesArgs
-from .network import model_policies
+from .people import People, Roles, RolesArgs
 from .runtime import Runtimes, RuntimesArgs
 from .site import Site
+from .surroundings import surroundings
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,16 @@ class PlatformArgs:
     models: Sequence[tuple[str, ModelArgs]] = ()
     """Name and arguments of each model; what they come after is filled in here."""
     istio: IstioArgs | None = None
+    people: People = field(default_factory=People)
+    """Groups of the site and what they may do."""
+    surroundings: Surroundings | None = None
+    """The API server, DNS; None: what the cluster says of itself."""
+    needs: Sequence[Need] = ()
+    """What may be reached outside the cluster."""
+    access: Access = field(default_factory=Access)
+    """Who may call the models through the gateway; nobody unless said."""
+    rules: RulesArgs = field(default_factory=RulesArgs)
+    """What the stack says about the rules of admission."""
     provider: pulumi.ProviderResource | None = None
     """The Kubernetes provider of every object."""
     after: Sequence[pulumi.Resource] = field(default_factory=list)
@@ -45,26 +63,33 @@ class Platform(pulumi.ComponentResource):
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("sealift:index:Platform", name, None, opts)
         site, mine = args.site, pulumi.ResourceOptions(parent=self)
-        tenants = sorted({m.namespace for _, m in args.models} or {"models"})
+        tenants = sorted({m.namespace for _, m in args.models} | args.people.namespaces or {"models"})
         check(site, args.models)
+        people.check(args.people)
 
-        spaces = Namespaces("namespaces", NamespacesArgs(site, tenants), mine)
-        begun = spaces.registered.ready
+        models_called = [called(n, m) for n, m in args.models]
+        spaces = Namespaces("namespaces", NamespacesArgs(site, tenants, _flows(args, models_called, tenants)), mine)
+        # Before everything that makes pods, and after nothing that does: what is created from here on is judged.
+        admission = Admission("admission", _admission(args, tenants, spaces.registered.ready), mine)
+        begun = admission.ready
+        roles = Roles("roles", RolesArgs(site, args.people, begun), mine)
         gateway_api = GatewayApi("gateway-api", GatewayApiArgs(site, begun), mine)
         routes = gateway_api.registered.ready
         certs = CertManager("cert-manager", CertManagerArgs(site, begun), mine)
         istio_args = replace(args.istio or IstioArgs(site), after=[*begun, *routes])
         istio = Istio("istio", istio_args, mine)
-        ingress = Ingress("ingress", IngressArgs(site, args.domain, [*certs.issuer, *istio.gateway]), mine)
+        door = FrontDoor("front-door", FrontDoorArgs(site, _doors(args.models), args.access, istio.ready), mine)
+        behind = [*certs.issuer, *istio.gateway, *door.registered.ready]
+        ingress = Ingress("ingress", IngressArgs(site, args.domain, behind), mine)
         way_in = ingress.registered.ready
-        knative_callers = _callers(m for _, m in args.models if m.mode == "Knative")
-        knative_args = KnativeArgs(site, args.domain, knative_callers, after=begun, mesh=[*istio.gateway, *way_in])
+        knative_args = KnativeArgs(site, args.domain, models_called, after=begun, mesh=[*istio.gateway, *way_in])
         knative = Knative("knative", knative_args, mine)
         needed = [*certs.ready, *knative.types, *istio.ready, *routes]
         kserve = KServe("kserve", KServeArgs(site, args.domain, begun, needed), mine)
         runtimes = Runtimes("runtimes", RuntimesArgs(site, [m.runtime for _, m in args.models], kserve.ready), mine)
 
-        fences = register(site, _fences(args.models, tenants), self, istio.ready)
+        known = [*map(sidecar, tenants), *egress.service_entries(args.needs, tenants), *in_models(tenants)]
+        fences = register(site, known, self, istio.ready)
         base = [*runtimes.registered.ready, *kserve.ready, *fences.ready, *way_in]
         models = []
         for model_name, model in args.models:
@@ -74,13 +99,15 @@ class Platform(pulumi.ComponentResource):
 
         parts: list[Registered] = [spaces.registered, gateway_api.registered, certs.registered, istio.registered]
         parts += [ingress.registered, knative.registered, kserve.registered, runtimes.registered, fences]
-        parts += [m.registered for _, _, m in models]
+        parts += [admission.registered, roles.registered, door.registered, *(m.registered for _, _, m in models)]
         self.outputs = {
             "domain": args.domain,
             "gateway": {"namespace": NAMESPACE, "service": GATEWAY, "port": istio.https_port},
             "caCertificate": certs.ca_certificate,
             "models": [_model_output(*m) for m in models],
             "namespaces": {"platform": list(PLATFORM), "models": tenants},
+            **people.outputs(args.people),
+            "access": front_door.outputs(args.access),
             "serverlessDomain": serverless_domain(args.domain),
             "resources": sum(len(p.objects) for p in parts),
             "receiptBundle": site.receipt.bundle,
@@ -95,16 +122,20 @@ def check(site: Site, models: Sequence[tuple[str, ModelArgs]]) -> None:
         site.receipt.runtime(model.runtime)
 
 
-def _fences(models: Sequence[tuple[str, ModelArgs]], tenants: Sequence[str]) -> list[dict[str, Any]]:
-    documents = []
-    for tenant in tenants:
-        callers = {c.partition("/")[0] for _, m in models if m.namespace == tenant for c in m.callers}
-        documents += [sidecar(tenant), *model_policies(tenant, sorted(callers - {tenant}))]
-    return documents
+def _admission(args: PlatformArgs, tenants: Sequence[str], after: Sequence[pulumi.Resource]) -> AdmissionArgs:
+    exits = [h for d in egress.service_entries(args.needs, tenants) for h in d["spec"]["hosts"]]
+    return AdmissionArgs(args.site, tenants, args.rules, exits, args.domain, after)
 
 
-def _callers(models: Iterable[ModelArgs]) -> list[str]:
-    return sorted({principal(c) for m in models for c in m.callers})
+def _doors(models: Sequence[tuple[str, ModelArgs]]) -> dict[str, Door]:
+    return {
+        f"{m.namespace}/{n}": Door(host(n, m), OPENAI_PATHS[m.task], m.namespace, m.timeout_seconds) for n, m in models
+    }
+
+
+def _flows(args: PlatformArgs, models: Sequence[Called], tenants: Sequence[str]) -> list[Flow]:
+    around = args.surroundings or surroundings(args.site.cluster)
+    return [*platform_flows(around, tenants), *callers.flows(models), *egress.flows(args.needs, around.dns)]
 
 
 def _model_output(name: str, args: ModelArgs, made: Model) -> dict[str, Any]:
@@ -112,8 +143,10 @@ def _model_output(name: str, args: ModelArgs, made: Model) -> dict[str, Any]:
         "name": name,
         "namespace": args.namespace,
         "mode": args.mode,
+        "task": args.task,
+        "tools": "--enable-auto-tool-choice" in args.args,
         "url": made.url,
-        "host": url(name, args).removeprefix("https://"),
+        "host": host(name, args),
         "servedName": name,
         "service": made.service,
         "scaleToZero": args.mode == "Knative" and args.min_replicas == 0,

@@ -12,10 +12,13 @@ from mirror.document import merged
 from mirror.errors import BadInput
 from mirror.receipt import Receipt, ReceivedPart, content
 
+from .availability import available
 from .cluster import Cluster
 from .documents import Document, owned, placed, without_nulls
-from .hardening import restricted
+from .hardening import hardened
+from .least_privilege import trimmed
 from .ordering import awaited
+from .probes import probed
 from .size import SIZES, Size, sized
 
 
@@ -38,15 +41,15 @@ class Site:
         one part that cannot run restricted.
         """
         received = self.receipt.part(part)
+        rendered = [placed(without_nulls(d), received.namespace) for d in self._rendered(received, values or {})]
         listed = []
-        for raw in self._rendered(received, values or {}):
-            document = placed(without_nulls(raw), received.namespace)
+        for document in trimmed(part, rendered):
             if document["kind"] == "Namespace":
                 continue
-            fitting = sized(restricted(document) if harden else document, self.size)
+            fitting = sized(probed(hardened(document, restricted=harden)), self.size)
             if fitting is not None:
                 listed.append(owned(fitting))
-        return listed
+        return available(listed, self.size.replicas)
 
     def finished(self, document: Document) -> Document:
         """``document`` as it is registered: every image by digest in the internal registry, its wait annotated."""

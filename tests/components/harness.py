@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import yaml
 from pulumi.runtime import mocks
 from pulumi.runtime.proto.resource_pb2 import RegisterResourceRequest as Request
 
@@ -28,6 +29,9 @@ from mirror.receipt import (
     ReceivedRuntime,
 )
 from mirror.reference import Reference, mirrored
+from policies.admission import policy_name
+from policies.rule import rules
+from tests.components.upstream_roles import upstream_roles
 
 CONTENT = Path(__file__).parent / "content"
 REGISTRY = "registry.site:5000"
@@ -35,6 +39,29 @@ CLUSTER = "6f1d7f5e-0000-4000-8000-000000000001"
 VLLM = "docker.io/vllm/vllm-openai-cpu:v0.32.0"
 NAMESPACES = {"kserve-crd": "kserve", "net-istio": "knative-serving", "gateway-api": None}
 PARTS = [p.stem for p in sorted(CONTENT.glob("*.yaml"))]
+
+
+# A cluster of one node, whose API server runs on it as a host process.
+CLUSTER_ANSWERS: dict[str, dict[str, Any]] = {
+    "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices": {
+        "items": [{"endpoints": [{"addresses": ["192.0.2.10"]}], "ports": [{"port": 6443}]}]
+    },
+    "/api/v1/namespaces/default/services/kubernetes": {
+        "spec": {"clusterIP": "10.96.0.1", "clusterIPs": ["10.96.0.1"], "ports": [{"port": 443}]}
+    },
+    "/api/v1/nodes": {
+        "items": [
+            {
+                "metadata": {"name": "node"},
+                "spec": {"podCIDRs": ["10.244.0.0/24"]},
+                "status": {
+                    "addresses": [{"type": "InternalIP", "address": "192.0.2.10"}],
+                    "runtimeHandlers": [{"name": "", "features": {"userNamespaces": True}}],
+                },
+            }
+        ]
+    },
+}
 
 
 def digest(text: str) -> str:
@@ -52,6 +79,8 @@ def received_image(text: str) -> ReceivedImage:
 
 def received_part(name: str, directory: Path) -> ReceivedPart:
     data = (CONTENT / f"{name}.yaml").read_bytes()
+    if roles := upstream_roles(name):
+        data += b"---\n" + yaml.safe_dump_all(roles, sort_keys=False).encode()
     path = directory / "content" / f"{name}.yaml"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(data)
@@ -104,6 +133,7 @@ class FakeCluster:
     identity: str = CLUSTER
     refusals: int = 0
     asked: list[str] = field(default_factory=list)
+    answers: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(CLUSTER_ANSWERS))
 
     def uid(self) -> str:
         return self.identity
@@ -113,8 +143,15 @@ class FakeCluster:
         self.refusals -= 1
         return "failed calling webhook: connection refused" if self.refusals >= 0 else None
 
+    def verdict(self, document: Document) -> str:
+        """Refused, by every policy that there is."""
+        return " ".join(f"'{policy_name(r)}'" for r in rules())
+
     def certificate(self, namespace: str, secret: str) -> str:
         return f"certificate of {namespace}/{secret}"
+
+    def read(self, path: str) -> dict[str, Any]:
+        return self.answers[path.partition("?")[0]]
 
 
 def make_site(directory: Path, *, size: str = "small", **changes: object) -> Site:

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.model import ModelArgs, authorization, inference_service, sidecar, url
-from components.network import model_policies, platform_policies
+from components.model import ModelArgs, host, inference_service, sidecar
 from components.runtime import serving_runtime
 from components.site import Site
 from components.size import SIZES
@@ -52,43 +51,38 @@ def test_a_deployment_waits_for_the_model_no_longer_than_it_says(site: Site) -> 
     assert annotations["pulumi.com/timeoutSeconds"] == "77"
 
 
-def test_only_the_gateway_and_named_callers_reach_a_model_and_only_the_openai_paths(site: Site) -> None:
-    [rule] = authorization("chat", args(site, callers=["apps/web"]))["spec"]["rules"]
-    assert rule["from"][0]["source"]["principals"] == [
-        "cluster.local/ns/istio-system/sa/istio-ingressgateway",
-        "cluster.local/ns/apps/sa/web",
-    ]
-    [operation] = [to["operation"] for to in rule["to"]]
-    assert "/v1/chat/completions" in operation["paths"]
-    assert not {"/*", "*", "/pause", "/update_weights", "/invocations", "/healthz"} & set(operation["paths"])
-
-
-def test_knatives_activator_and_autoscaler_reach_only_what_they_need(site: Site) -> None:
-    calls, metrics = authorization("chat", args(site, mode="Knative"))["spec"]["rules"]
-    assert "cluster.local/ns/knative-serving/sa/activator" in calls["from"][0]["source"]["principals"]
-    assert metrics["from"][0]["source"]["principals"] == ["cluster.local/ns/knative-serving/sa/controller"]
-    assert metrics["to"][0]["operation"]["ports"] == ["9090"]
-
-
 def test_the_modes_have_domains_of_their_own(site: Site) -> None:
-    assert url("chat", args(site)) == "https://chat-models.d.test"
-    assert url("chat", args(site, mode="Knative")) == "https://chat-predictor-models.serverless.d.test"
+    assert host("chat", args(site)) == "chat-models.d.test"
+    assert host("chat", args(site, mode="Knative")) == "chat-predictor-models.serverless.d.test"
 
 
 def test_the_proxies_of_a_tenant_let_nothing_out_that_the_mesh_does_not_know() -> None:
     assert sidecar("models")["spec"]["outboundTrafficPolicy"] == {"mode": "REGISTRY_ONLY"}
 
 
-def test_a_tenants_namespace_denies_both_ways_by_default() -> None:
-    deny, allow = model_policies("models", ["apps"])
-    assert deny["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    assert "apps" in str(allow["spec"]["ingress"])
-    assert "apps" not in str(allow["spec"]["egress"])
+def test_a_model_gives_way_to_the_platform_and_not_to_other_workloads(site: Site) -> None:
+    for mode in ("Standard", "Knative"):
+        assert inference_service("chat", args(site, mode=mode))["spec"]["predictor"]["priorityClassName"] == (
+            "sealift-models"
+        )
 
 
-def test_every_platform_namespace_but_the_nodes_denies_what_comes_in_by_default() -> None:
-    denied = {p["metadata"]["namespace"] for p in platform_policies() if "ingress" not in p["spec"]}
-    assert denied == {"cert-manager", "istio-system", "knative-serving", "kserve"}
+def test_a_model_gets_a_user_namespace_where_the_nodes_can_and_the_mode_knows_one(site: Site) -> None:
+    def asked(**fields: object) -> object:
+        return inference_service("chat", args(site, **fields))["spec"]["predictor"].get("hostUsers")
+
+    assert asked(user_namespace=True) is False
+    assert asked(user_namespace=False) is None
+    assert asked(user_namespace=True, mode="Knative") is None
+
+
+def test_replicas_of_a_model_are_spread(site: Site) -> None:
+    one, more = (
+        inference_service("chat", args(site, max_replicas=n))["spec"]["predictor"].get("topologySpreadConstraints")
+        for n in (1, 2)
+    )
+    assert one is None
+    assert {c["topologyKey"] for c in more} == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
 
 
 def test_a_model_server_is_read_only_unprivileged_and_silent(site: Site) -> None:
@@ -99,6 +93,9 @@ def test_a_model_server_is_read_only_unprivileged_and_silent(site: Site) -> None
     assert security["capabilities"] == {"drop": ["ALL"]}
     assert (environment["HF_HUB_OFFLINE"], environment["VLLM_NO_USAGE_STATS"]) == ("1", "1")
     assert environment["HF_HOME"].startswith("/tmp/")
+    assert "--no-enable-log-requests" in container["args"]
+    assert all("sizeLimit" in v["emptyDir"] for v in runtime["spec"]["volumes"])
+    assert set(container["resources"]["limits"]) == {"cpu", "memory"}
     assert container["image"] == VLLM
     assert REGISTRY in site.finished(runtime)["spec"]["containers"][0]["image"]
 
@@ -113,3 +110,39 @@ def test_a_gpu_server_asks_for_a_gpu_and_not_for_the_cpus_settings(site: Site) -
 def test_the_port_of_a_standard_model_says_that_it_is_http(site: Site) -> None:
     served = inference_service("chat", args(site))["spec"]["predictor"]["model"]
     assert [(p["name"], p["containerPort"]) for p in served["ports"]] == [("http", 8080)]
+
+
+def test_a_canarys_part_of_the_traffic_is_kserves_and_is_left_out_where_none_is_given(site: Site) -> None:
+    def percent(value: int | None) -> object:
+        made = inference_service("chat", args(site, mode="Knative", canary_traffic_percent=value))
+        return made["spec"]["predictor"].get("canaryTrafficPercent")
+
+    assert [percent(v) for v in (None, 0, 10)] == [None, 0, 10]
+
+
+def test_a_model_that_takes_long_to_start_is_given_the_time(site: Site) -> None:
+    [usual] = serving_runtime(site.receipt.runtime("vllm-cpu"), SIZES["small"])["spec"]["containers"]
+    served = inference_service("chat", args(site, start_timeout_seconds=1801))["spec"]["predictor"]["model"]
+    assert "startupProbe" not in inference_service("chat", args(site))["spec"]["predictor"]["model"]
+    patience = [p["periodSeconds"] * p["failureThreshold"] for p in (usual["startupProbe"], served["startupProbe"])]
+    assert patience[0] == 600
+    assert 1801 <= patience[1] < 1810
+    assert served["startupProbe"]["httpGet"] == usual["startupProbe"]["httpGet"]
+
+
+def test_a_cpu_server_compiles_nothing_while_it_serves(site: Site) -> None:
+    runtime = site.receipt.runtime("vllm-cpu")
+    for accelerator, expected in (("cpu", "1"), ("nvidia", None)):
+        made = serving_runtime(runtime.model_copy(update={"accelerator": accelerator}), SIZES["small"])
+        environment = {e["name"]: e["value"] for e in made["spec"]["containers"][0]["env"]}
+        assert environment.get("TORCH_COMPILE_DISABLE") == expected
+
+
+def test_a_revision_that_never_gets_ready_is_given_up_when_nobody_waits_any_more(site: Site) -> None:
+    def deadline(**fields: object) -> object:
+        made = inference_service("chat", args(site, **fields))["metadata"]["annotations"]
+        return made.get("serving.knative.dev/progress-deadline")
+
+    assert deadline() is None
+    assert deadline(mode="Knative") == "900s"
+    assert deadline(mode="Knative", start_timeout_seconds=1200) == "1200s"

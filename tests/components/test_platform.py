@@ -73,7 +73,7 @@ def test_namespaces_enforce_restricted_but_for_the_one_that_touches_the_node(bot
         if d["kind"] == "Namespace"
     }
     assert profiles.pop("istio-cni") == "privileged"
-    assert set(profiles) == {"cert-manager", "istio-system", "knative-serving", "kserve", "models"}
+    assert set(profiles) == {"cert-manager", "istio-system", "knative-serving", "kserve", "sealift-system", "models"}
     assert set(profiles.values()) == {"restricted"}
 
 
@@ -146,7 +146,75 @@ def test_only_activator_and_autoscaler_get_a_sidecar_in_knatives_namespace(both:
         metadata = both.documents[f"deployment/knative-serving/{deployment}"]["spec"]["template"]["metadata"]
         return metadata["labels"].get("sidecar.istio.io/inject")
 
-    assert (label("controller"), label("webhook"), label("activator")) == ("false", "false", None)
+    outside = ("controller", "webhook", "net-istio-webhook")
+    assert [label(d) for d in (*outside, "activator")] == ["false", "false", "false", None]
+
+
+def test_nothing_takes_plaintext(both: Noted) -> None:
+    modes = [str(d["spec"]) for k, d in both.documents.items() if k.startswith("peerauthentication/")]
+    assert modes == ["{'mtls': {'mode': 'STRICT'}}"]
+    servers = [s for k, d in both.documents.items() if k.startswith("gateway/knative") for s in d["spec"]["servers"]]
+    assert {s["port"]["protocol"] for s in servers} == {"HTTPS"}
+    assert "service/istio-system/knative-local-gateway" not in both.documents
+    assert both.documents["configmap/knative-serving/config-istio"]["data"] == {"local-gateways": "[]"}
+    [port] = both.documents["service/istio-system/istio-ingressgateway"]["spec"]["ports"]
+    assert port["name"] == "https"
+
+
+def test_the_mesh_refuses_what_no_policy_opens(both: Noted) -> None:
+    assert both.documents["authorizationpolicy/istio-system/deny-by-default"]["spec"] == {}
+
+
+def test_policies_are_in_force_before_the_first_pod_and_every_namespace_has_them(both: Noted) -> None:
+    namespaces = [d["metadata"]["name"] for k, d in both.documents.items() if k.startswith("namespace/")]
+    assert namespaces
+    for namespace in namespaces:
+        assert f"networkpolicy/{namespace}/default-deny" in both.documents
+    workloads = [k for k, d in both.documents.items() if d["kind"] in ("Deployment", "DaemonSet", "InferenceService")]
+    policies = [k for k in both.documents if k.startswith("networkpolicy/")]
+    assert len(policies) > 30
+    for workload in workloads:
+        assert all(both.comes_after(workload, policy) for policy in policies), workload
+    assert all(both.comes_after(w, "priorityclass/sealift-platform") for w in workloads)
+
+
+def test_no_namespace_gives_a_container_without_limits_a_whole_node_or_opens_ports_of_nodes(both: Noted) -> None:
+    for namespace in [d["metadata"]["name"] for k, d in both.documents.items() if k.startswith("namespace/")]:
+        [defaults] = both.documents[f"limitrange/{namespace}/defaults"]["spec"]["limits"]
+        assert set(defaults["default"]) == {"cpu", "memory"}
+        hard = both.documents[f"resourcequota/{namespace}/ways-in"]["spec"]["hard"]
+        assert set(hard.values()) == {"1" if namespace == "istio-system" else "0"}
+
+
+def test_what_runs_more_than_once_may_lose_one_pod_at_a_time_and_is_spread(tmp_path: Path) -> None:
+    noted, _ = deployed(make_site(tmp_path, size="standard"))
+    budgets = {k: d["spec"] for k, d in noted.documents.items() if d["kind"] == "PodDisruptionBudget"}
+    replicated = {
+        k.replace("deployment/", "poddisruptionbudget/"): d["spec"]
+        for k, d in noted.documents.items()
+        if d["kind"] == "Deployment" and d["spec"].get("replicas", 1) > 1
+    }
+    assert set(budgets) == set(replicated)
+    assert "poddisruptionbudget/knative-serving/activator" in budgets
+    for name, spec in replicated.items():
+        assert budgets[name] == {"maxUnavailable": 1, "selector": spec["selector"]}
+        assert len(spec["template"]["spec"]["topologySpreadConstraints"]) == 2
+
+
+def test_what_runs_once_has_no_budget_that_would_keep_a_node_from_being_drained(both: Noted) -> None:
+    assert [k for k in both.documents if k.startswith("poddisruptionbudget/")] == []
+
+
+def test_requests_are_logged_by_nobody_with_their_bodies(both: Noted) -> None:
+    observability = both.documents["configmap/knative-serving/config-observability"]["data"]
+    assert observability["logging.enable-request-log"] == "false"
+    runtime = both.documents["clusterservingruntime/vllm-cpu"]["spec"]["containers"][0]
+    assert "--no-enable-log-requests" in runtime["args"]
+
+
+def test_queue_proxy_has_limits(both: Noted) -> None:
+    data = both.documents["configmap/knative-serving/config-deployment"]["data"]
+    assert {"queue-sidecar-cpu-limit", "queue-sidecar-memory-limit", "queue-sidecar-memory-request"} <= set(data)
 
 
 def test_kserve_starts_no_model_with_an_image_that_is_not_shipped(both: Noted) -> None:
