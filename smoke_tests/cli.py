@@ -29,6 +29,10 @@ def smoke(
     only: Annotated[
         list[str] | None, typer.Option(metavar="GROUP", help=f"Make only these checks: {GROUPS}. Repeatable.")
     ] = None,
+    issuer_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="issuer-key.json of an issuer that the stack believes."),
+    ] = None,
     egress: Annotated[Path | None, typer.Option(help="The site's account of attempted egress (JSON).")] = None,
     sections: Annotated[Path | None, typer.Option(help="Tables to add to the evidence (JSON).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the evidence as JSON; progress goes to stderr.")] = False,
@@ -38,7 +42,7 @@ def smoke(
 
     groups = session.groups(only or [])
     added = Sections.read(sections).sections if sections else []
-    environment, cluster = session.reach(stack_outputs, receipt, kubeconfig, address, egress)
+    environment, cluster = session.reach(stack_outputs, receipt, kubeconfig, address, egress, issuer_key)
     console = Console(stderr=json, highlight=False, soft_wrap=True)
     try:
         found = session.run(environment, cluster, only=groups, progress=lambda c: outcome.say(console, c))

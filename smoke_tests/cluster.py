@@ -30,6 +30,19 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """Whom the API server shall take a request to be from: the kubeconfig's user acts for them (impersonation)."""
+
+    user: str
+    groups: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> list[str]:
+        """kubectl's."""
+        return [f"--as={self.user}", *(f"--as-group={g}" for g in self.groups)]
+
+
+@dataclass(frozen=True)
 class Cluster:
     """A cluster behind a kubeconfig (None: kubectl's default)."""
 
@@ -58,8 +71,24 @@ class Cluster:
 
     def try_create(self, document: Document) -> Refused | None:
         """Ask the API server, with all its admission, whether it would create ``document``; creates nothing."""
-        done = self._run("create", "--dry-run=server", "-o", "name", "-f", "-", stdin=json.dumps(document))
+        return self.ask("create", "--dry-run=server", "-o", "name", "-f", "-", stdin=json.dumps(document))
+
+    def ask(self, *arguments: str, identity: Identity | None = None, stdin: str | None = None) -> Refused | None:
+        """Run kubectl as ``identity`` (None: the kubeconfig's own user), and say what it was refused with."""
+        done = self._run(*(identity.options if identity else []), *arguments, stdin=stdin)
         return None if done.returncode == 0 else Refused(done.stderr.strip())
+
+    def review(self, document: Document, identity: Identity) -> Document:
+        """What the API server answers ``identity`` to a review: an object that asks and is never stored.
+
+        kubectl does not validate it first: it would look through the cluster's types, which ``identity`` may not see.
+        """
+        words = (*identity.options, "create", "--validate=ignore", "-o", "json", "-f", "-")
+        return _document(self._checked(*words, stdin=json.dumps(document)))
+
+    def delete(self, *names: str, namespace: str) -> None:
+        """Delete objects, each as ``kind/name``; those that are not there are gone already."""
+        self._checked("delete", *names, "-n", namespace, "--ignore-not-found", "--wait=false")
 
     def delete_namespace(self, name: str, *, seconds: int) -> None:
         """Delete a namespace and wait until it is gone, at most ``seconds``."""
@@ -75,6 +104,10 @@ class Cluster:
     def exec(self, pod: str, namespace: str, container: str, *command: str) -> str:
         """Run ``command`` in a container that may have no shell, and return its standard output."""
         return self._checked("exec", "-n", namespace, pod, "-c", container, "--", *command)
+
+    def logs(self, *which: str, minutes: int = 15) -> str:
+        """What all containers of the pods of ``which`` (``-n NAMESPACE -l SELECTOR``) wrote in the last ``minutes``."""
+        return self._checked("logs", *which, "--all-containers", "--tail=-1", f"--since={minutes}m")
 
     def host(self, pod: str, namespace: str, container: str) -> Host:
         """A pod's container as a testinfra host (it needs a shell)."""

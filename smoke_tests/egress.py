@@ -8,8 +8,11 @@ from urllib.parse import urlsplit
 
 from mirror.document import FileModel, Strict
 
+OUTSIDE_ADDRESS = "1.1.1.1"
+"""A public address."""
+
 OUTSIDE_URLS = (
-    "https://1.1.1.1/",
+    f"https://{OUTSIDE_ADDRESS}/",
     "https://huggingface.co/",
     "https://docker.io/",
     "https://stats.vllm.ai/",

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from access.issuer import IssuerKey
 from mirror.document import validate
 from mirror.errors import BadInput, NotInReceipt
 from mirror.receipt import Receipt
@@ -43,6 +44,10 @@ class ServedModel(Output):
     """Of the InferenceService."""
     namespace: str
     mode: Literal["Standard", "Knative"]
+    task: Literal["generate", "embed"] = "generate"
+    """What it is for."""
+    tools: bool = False
+    """It was started so that it calls tools."""
     url: str
     """``https://<host>/v1``: the base URL of the OpenAI API."""
     served_name: str
@@ -57,9 +62,58 @@ class ServedModel(Output):
         return self.service.partition(".")[0]
 
     @property
+    def key(self) -> str:
+        """``namespace/name``."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
     def host(self) -> str:
         """The host name that the gateway knows the model by."""
         return urlsplit(self.url).hostname or ""
+
+
+class Engineers(Output):
+    """A group of people who may make models, and where."""
+
+    group: str
+    namespaces: list[str]
+
+
+class TenantAccess(Output):
+    """A tenant as the gateway knows it."""
+
+    name: str
+    models: list[str]
+    """``namespace/name`` of those that it may call."""
+    requests_per_minute: int
+
+
+class GatewayLimits(Output):
+    """What the gateway takes of one request, and of all to one model."""
+
+    request_bytes: int
+    header_seconds: int
+    request_seconds: int
+    concurrent_requests: int
+
+
+class TrustedIssuer(Output):
+    """Whose keys the gateway believes."""
+
+    issuer: str
+    audiences: list[str]
+    tenant_claim: str
+    revoked: list[str]
+    """Ids of keys that are no longer good."""
+
+
+class GatewayAccess(Output):
+    """How the gateway meets callers: it asks for keys, is open to anybody, or closed to everybody."""
+
+    mode: Literal["keys", "open", "closed"]
+    issuers: list[TrustedIssuer]
+    tenants: list[TenantAccess]
+    limits: GatewayLimits
 
 
 class StackOutputs(Output):
@@ -74,6 +128,14 @@ class StackOutputs(Output):
     """The platform's own namespaces (``platform``) and the tenants' (``models``)."""
     receipt_bundle: str
     """The bundle that the stack's receipt came from."""
+    access: GatewayAccess
+    engineers: list[Engineers] = []
+    auditors: list[str] = []
+    """Groups that read everything but Secrets."""
+    operators: list[str] = []
+    """Groups that keep the platform running."""
+    break_glass: bool = False
+    """Whether the group for emergencies has its rights at the moment."""
     stack: str | None = None
     """The stack's name."""
 
@@ -106,6 +168,8 @@ class Environment:
     port: int
     egress: Path | None = None
     """The site's own account of attempted egress, if its operator keeps one."""
+    issuer_key: IssuerKey | None = None
+    """What signs keys for the checks, if the operator lends it."""
 
     @property
     def probe_image(self) -> str:

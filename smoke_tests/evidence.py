@@ -22,9 +22,15 @@ class Group(StrEnum):
 
     SCALE_TO_ZERO = "scale-to-zero"  # first: later calls would keep a model awake
     API = "api"
+    FRONT_DOOR = "front-door"
+    OPENAI = "openai"
     MTLS = "mtls"
     IMAGES = "images"
     HARDENING = "hardening"
+    PEOPLE = "people"
+    PRIVACY = "privacy"
+    ROLLOUT = "rollout"
+    ATTACKS = "attacks"
     EGRESS = "egress"  # last: the site's account of attempts is read when all that could attempt has run
 
     @property
@@ -36,9 +42,15 @@ class Group(StrEnum):
 _HEADINGS = {
     Group.SCALE_TO_ZERO: "Models at zero replicas",
     Group.API: "OpenAI API through the ingress gateway",
+    Group.FRONT_DOOR: "Who gets in through the gateway",
+    Group.OPENAI: "The OpenAI interface as its users use it",
     Group.MTLS: "Mutual TLS",
     Group.IMAGES: "What runs is what was carried",
     Group.HARDENING: "Hardening",
+    Group.PEOPLE: "What people may do",
+    Group.PRIVACY: "What is asked and answered is written nowhere",
+    Group.ROLLOUT: "Revisions and slow starts",
+    Group.ATTACKS: "What an attacker inside the cluster tries",
     Group.EGRESS: "Nothing leaves",
 }
 

@@ -7,6 +7,7 @@ import ssl
 import httpx2
 import openai
 
+from . import keys
 from .environment import Environment, ServedModel
 
 # An authority that signed nothing: made once, its key thrown away. Who trusts only it must refuse the gateway.
@@ -56,18 +57,37 @@ def trust(authority: str) -> ssl.SSLContext:
     return ssl.create_default_context(cadata=authority)
 
 
-def http_client(environment: Environment, *, authority: str | None = None, seconds: float = 120) -> httpx2.Client:
-    """A client of the gateway for one model. ``authority`` replaces the stack's; ``seconds`` bounds each read."""
-    context = trust(authority or environment.outputs.ca_certificate)
-    transport = GatewayTransport(environment.address, environment.port, context)
-    return httpx2.Client(transport=transport, timeout=httpx2.Timeout(seconds, connect=10), trust_env=False)
+def http_client(
+    environment: Environment,
+    *,
+    key: str | None = None,
+    authority: str | None = None,
+    context: ssl.SSLContext | None = None,
+    seconds: float = 120,
+) -> httpx2.Client:
+    """A client of the gateway for one model, with ``key`` if there is one.
+
+    ``authority`` replaces the stack's, ``context`` all of the client's TLS; ``seconds`` bounds each read.
+    """
+    trusting = context or trust(authority or environment.outputs.ca_certificate)
+    return httpx2.Client(
+        transport=GatewayTransport(environment.address, environment.port, trusting),
+        headers={"authorization": f"Bearer {key}"} if key else {},
+        timeout=httpx2.Timeout(seconds, connect=10),
+        trust_env=False,
+    )
 
 
-def openai_client(environment: Environment, model: ServedModel, *, seconds: float = 120) -> openai.OpenAI:
-    """The OpenAI client for ``model``; never retries, so that what it reports happened once."""
+def openai_client(
+    environment: Environment, model: ServedModel, *, tenant: str | None = None, seconds: float = 120
+) -> openai.OpenAI:
+    """The OpenAI client of ``tenant`` for ``model``; never retries, so that what it reports happened once.
+
+    By default it is a tenant that may call the model.
+    """
     return openai.OpenAI(
         base_url=model.url,
-        api_key="not-asked-for",
+        api_key=keys.for_model(environment, model, tenant) or "not-asked-for",
         http_client=http_client(environment, seconds=seconds),
         timeout=httpx2.Timeout(seconds, connect=10),
         max_retries=0,

@@ -12,7 +12,7 @@ from .evidence import CheckResult, Evidence, Group, Result
 from .inventory import RunningImage
 
 _TEMPLATE = "template.html.j2"
-_SHOWN_ORDER = (Group.API, Group.SCALE_TO_ZERO, Group.MTLS, Group.EGRESS, Group.IMAGES, Group.HARDENING)
+_SHOWN_ORDER = (Group.API, Group.SCALE_TO_ZERO, Group.MTLS, Group.EGRESS, Group.IMAGES, Group.HARDENING, Group.ATTACKS)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from .evidence import CheckResult, Fact, Group, Result
 
 ENVIRONMENT = pytest.StashKey[Environment]()
 CLUSTER = pytest.StashKey[Cluster]()
+ONLY = pytest.StashKey[frozenset[Group]]()
 FACTS = pytest.StashKey[dict[str, Fact]]()
 _REPORTS = pytest.StashKey[list[tuple[pytest.CallInfo[None], pytest.TestReport]]]()
 _MOST_REASON = 1500  # characters
@@ -49,6 +50,7 @@ class EvidencePlugin:
         """Give the checks' fixtures what they test."""
         config.stash[ENVIRONMENT] = self._environment
         config.stash[CLUSTER] = self._cluster
+        config.stash[ONLY] = self._only
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Put the groups in order and leave out those that were not asked for."""

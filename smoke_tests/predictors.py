@@ -11,6 +11,7 @@ from .environment import ServedModel
 
 SIDECAR = "istio-proxy"
 MODEL_SERVER = "kserve-container"
+_QUEUE_PROXY = "queue-proxy"
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,15 @@ class Predictor:
     """IP address of the pod."""
     port: int
     """At which the model server listens in the pod."""
+    entrance: int
+    """Where the pod takes calls: in Knative mode at queue-proxy, and a NetworkPolicy lets nobody past that."""
     service_account: str
     labels: dict[str, str]
 
     @property
     def url(self) -> str:
         """Where the models list is, straight at the pod, without a scheme."""
-        return f"{self.address}:{self.port}/v1/models"
+        return f"{self.address}:{self.entrance}/v1/models"
 
 
 def replica(cluster: Cluster, model: ServedModel) -> Predictor | None:
@@ -41,6 +44,7 @@ def replica(cluster: Cluster, model: ServedModel) -> Predictor | None:
                 namespace=model.namespace,
                 address=pod["status"]["podIP"],
                 port=_port(pod),
+                entrance=_entrance(pod),
                 service_account=pod["spec"].get("serviceAccountName", "default"),
                 labels=pod["metadata"]["labels"],
             )
@@ -77,6 +81,12 @@ def _private_service(cluster: Cluster, model: ServedModel) -> Document:
 def _is_ready(pod: Document) -> bool:
     conditions = pod["status"].get("conditions") or []
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _entrance(pod: Document) -> int:
+    proxies = [c for c in pod["spec"]["containers"] if c["name"] == _QUEUE_PROXY]
+    ports = [p["containerPort"] for c in proxies for p in c["ports"] if p["name"] == "queue-port"]
+    return int(ports[0]) if ports else _port(pod)
 
 
 def _port(pod: Document) -> int:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from access.issuer import read_key
 from mirror.errors import BadInput, ToolMissing
 
+from . import keys
 from .cluster import Cluster, gateway_address
 from .egress import EgressLog
 from .environment import Environment, StackOutputs, read_receipt
@@ -97,11 +99,20 @@ def _pytest(plugin: EvidencePlugin) -> None:
 
 
 def reach(
-    stack_outputs: Path, receipt: Path, kubeconfig: Path | None, address: str | None, egress: Path | None
+    stack_outputs: Path,
+    receipt: Path,
+    kubeconfig: Path | None,
+    address: str | None,
+    egress: Path | None,
+    issuer_key: Path | None,
 ) -> tuple[Environment, Cluster]:
-    """The environment that the arguments name, and its cluster."""
+    """The environment that the arguments name, and its cluster; BadInput where it asks for keys and has none."""
     outputs = StackOutputs.read(stack_outputs)
     arrived, digest = read_receipt(receipt, outputs)
     cluster = Cluster(kubeconfig)
     host, port = gateway_address(cluster, outputs.gateway, address)
-    return Environment(outputs, arrived, digest, kubeconfig, host, port, egress), cluster
+    signing = read_key(issuer_key) if issuer_key else None
+    environment = Environment(outputs, arrived, digest, kubeconfig, host, port, egress, signing)
+    if outputs.access.mode == "keys":
+        keys.issuer(environment)
+    return environment, cluster

@@ -33,11 +33,11 @@ def test_models_list(client: openai.OpenAI, model: ServedModel, facts: dict[str,
     assert model.served_name in names, f"the list names {names}"
 
 
-def test_chat(client: openai.OpenAI, model: ServedModel, facts: dict[str, Fact]) -> None:
-    """{model.name} answers a chat, and the tokens it counts are the tokens it was asked for."""
+def test_chat(client: openai.OpenAI, generator: ServedModel, facts: dict[str, Fact]) -> None:
+    """{generator.name} answers a chat, and the tokens it counts are the tokens it was asked for."""
     since = time.monotonic()
     answer = client.chat.completions.create(
-        model=model.served_name, messages=HELLO, max_tokens=16, temperature=0, extra_body={"ignore_eos": True}
+        model=generator.served_name, messages=HELLO, max_tokens=16, temperature=0, extra_body={"ignore_eos": True}
     )
     facts["milliseconds"] = milliseconds(since)
     assert answer.choices[0].message.content, "the answer has no text"
@@ -50,10 +50,10 @@ def test_chat(client: openai.OpenAI, model: ServedModel, facts: dict[str, Fact])
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens, "the total is not the sum"
 
 
-def test_completion(client: openai.OpenAI, model: ServedModel, facts: dict[str, Fact]) -> None:
-    """{model.name} answers the older completions call."""
+def test_completion(client: openai.OpenAI, generator: ServedModel, facts: dict[str, Fact]) -> None:
+    """{generator.name} answers the older completions call."""
     since = time.monotonic()
-    answer = client.completions.create(model=model.served_name, prompt="Hello", max_tokens=8, temperature=0)
+    answer = client.completions.create(model=generator.served_name, prompt="Hello", max_tokens=8, temperature=0)
     facts["milliseconds"] = milliseconds(since)
     assert answer.choices, "no completion came back"
     assert answer.usage and answer.usage.completion_tokens > 0, "no tokens were counted"
@@ -81,11 +81,11 @@ def arrivals(client: openai.OpenAI, model: ServedModel) -> list[float]:
     return times
 
 
-def test_streaming(client: openai.OpenAI, model: ServedModel, facts: dict[str, Fact]) -> None:
-    """{model.name} streams: tokens arrive one after the other, not all at the end."""
+def test_streaming(client: openai.OpenAI, generator: ServedModel, facts: dict[str, Fact]) -> None:
+    """{generator.name} streams: tokens arrive one after the other, not all at the end."""
     # A busy machine can make a quick answer look held back, but not each time; what holds back does so each time.
     for attempt in range(1, ATTEMPTS + 1):
-        times = arrivals(client, model)
+        times = arrivals(client, generator)
         spread = (times[-1] - times[0]) / times[-1]
         facts["chunks"], facts["attempts"] = len(times), attempt
         if spread > 0.1:
@@ -119,9 +119,9 @@ def test_long_stream(
     assert stream.seconds > streaming.A_MINUTE, f"it was over after {stream.seconds:.0f} s"
 
 
-def test_unknown_model(client: openai.OpenAI, model: ServedModel, facts: dict[str, Fact]) -> None:
-    """Asked for a model that it does not serve, {model.name} says 404 in the API's own error shape."""
-    assert model.served_name in [m.id for m in client.models.list()], "the model that it serves is not there either"
+def test_unknown_model(client: openai.OpenAI, generator: ServedModel, facts: dict[str, Fact]) -> None:
+    """Asked for a model that it does not serve, {generator.name} says 404 in the API's own error shape."""
+    assert generator.served_name in [m.id for m in client.models.list()], "the model that it serves is not there either"
     with pytest.raises(openai.APIStatusError) as raised:
         client.chat.completions.create(model="no-such-model", messages=HELLO, max_tokens=1)
     facts["answer"] = f"HTTP {raised.value.status_code}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smoke_tests import probes
+from smoke_tests import keys, probes
 from smoke_tests.cluster import Cluster
 from smoke_tests.environment import PRIVILEGED_NAMESPACE, Environment, ServedModel
 from smoke_tests.evidence import Fact, Group
@@ -31,7 +31,7 @@ def test_pod_security(environment: Environment, cluster: Cluster, facts: dict[st
 
 def test_paths(environment: Environment, model: ServedModel, facts: dict[str, Fact]) -> None:
     """Through the gateway {model.name} shows its OpenAI API and nothing else that its server opens."""
-    with http_client(environment) as client:
+    with http_client(environment, key=keys.for_model(environment, model)) as client:
         control = client.get(f"{model.url}/models").status_code
         assert control == 200, f"even the models list is answered HTTP {control}"
         root = model.url.removesuffix("/v1")
@@ -45,11 +45,11 @@ def test_privileged_pod(environment: Environment, cluster: Cluster, facts: dict[
     """A privileged pod is refused where models run; the same pod without privileges would be accepted."""
     assert model_namespaces(environment), "the stack serves no model"
     for namespace in model_namespaces(environment):
-        plain = probes.pod(namespace, "sealift-smoke", environment.probe_image, identity="default")
+        plain = probes.pod(namespace, "sealift-smoke", environment.probe_image, identity="default", mesh=True)
         control = cluster.try_create(plain)
         assert control is None, f"in {namespace} even the conforming pod is refused: {control}"
         privileged = probes.pod(
-            namespace, "sealift-smoke", environment.probe_image, identity="default", privileged=True
+            namespace, "sealift-smoke", environment.probe_image, identity="default", mesh=True, privileged=True
         )
         refusal = cluster.try_create(privileged)
         assert refusal, f"{namespace} would accept a privileged pod"

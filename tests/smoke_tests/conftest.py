@@ -43,6 +43,7 @@ class Behaviour:
     hold_back: bool = False
     cut_after_seconds: float | None = None
     unknown_model_status: int = 404
+    models_status: int = 200
     open_paths: tuple[str, ...] = ()
     names: list[str | None] = field(default_factory=list)
     """TLS server names that clients asked for."""
@@ -62,7 +63,7 @@ class OpenAIHandler(BaseHTTPRequestHandler):
         self.behaviour.hosts.append(self.headers["host"])
         if self.path == "/v1/models":
             card = {"id": self.behaviour.served, "object": "model", "max_model_len": self.behaviour.max_model_len}
-            self.answer(200, {"object": "list", "data": [card]})
+            self.answer(self.behaviour.models_status, {"object": "list", "data": [card]})
         else:
             self.answer(200 if self.path in self.behaviour.open_paths else 404, {})
 
@@ -297,6 +298,12 @@ def outputs(pki: Pki) -> dict[str, Any]:
         ],
         "namespaces": {"platform": ["istio-cni", "istio-system"], "models": ["models"]},
         "receiptBundle": BUNDLE,
+        "access": {
+            "mode": "open",
+            "issuers": [],
+            "tenants": [],
+            "limits": {"requestBytes": 1000, "headerSeconds": 1, "requestSeconds": 1, "concurrentRequests": 4},
+        },
         "resources": 3,
     }
 

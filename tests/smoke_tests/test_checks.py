@@ -285,7 +285,6 @@ def test_admission_that_does_not_tell_pods_apart_fails(
     behaviour.open_paths = ()
     good.answers({"create*": answer})
     found = results(run(Group.HARDENING))
-    assert list(found) == [PRIVILEGED]
     assert reason in found[PRIVILEGED][1]
 
 
