@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Self
@@ -29,10 +30,11 @@ class Cluster:
     kubelet's directory of container logs and ``address_log`` tells which pod was given which address.
     """
 
-    def __init__(self, site: Site, certs_d: Path) -> None:
+    def __init__(self, site: Site, certs_d: Path, api_server_flags: Path) -> None:
         self.site = site
         self.directory = site.paths.state / "node"
         self.certs_d = certs_d.absolute()
+        self.api_server_flags = api_server_flags.absolute()
         self.cni_bin_dir = self.directory / "cni-bin"
         self.cni_conf_dir = self.directory / "cni.d"
         self.pod_logs = self.directory / "pod-logs"
@@ -42,13 +44,14 @@ class Cluster:
         self.kubeconfig = self._keys.kubeconfigs["admin"]
 
     @classmethod
-    def create(cls, site: Site, *, certs_d: Path) -> Self:
+    def create(cls, site: Site, *, certs_d: Path, api_server_flags: Path) -> Self:
         """Start the cluster in ``site`` and wait until its Node and CoreDNS are ready (minutes at most).
 
         ``certs_d`` holds the hosts.toml directories by which containerd finds every registry in the internal one,
-        where the sandbox image and CoreDNS must be. Raises ToolMissing with the log of what did not come up.
+        where the sandbox image and CoreDNS must be. ``api_server_flags`` is a file of further flags of the API server,
+        one a line. Raises ToolMissing with the log of what did not come up.
         """
-        cluster = cls(site, certs_d)
+        cluster = cls(site, certs_d, api_server_flags)
         try:
             cluster._start()
         except BaseException:
@@ -59,6 +62,13 @@ class Cluster:
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         """What ``kubectl`` prints as the administrator; raises ToolMissing when it fails."""
         return self.site.run(["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments], given=given).stdout
+
+    def stored(self, prefix: str) -> dict[str, str]:
+        """How the values of etcd begin whose keys begin with ``prefix``, by key: some bytes, as Latin-1."""
+        files = {"ca": self._keys.etcd_ca.certificate, **vars(self._keys.etcd_client)}
+        options = [word for name, file in files.items() for word in (f"--{name}", str(file))]
+        found: dict[str, str] = json.loads(self.machine.ask("testbed.node.etcd", *options, prefix))
+        return found
 
     def down(self) -> None:
         """End the cluster and everything in it; the site stays. Logs stay, data goes."""
@@ -74,12 +84,13 @@ class Cluster:
         self.machine.up()
         containerd = self._containerd()
         etcd = self._daemon("etcd", control_plane.etcd(self._bin("etcd"), self._keys, self.directory / "etcd"))
-        api = self._daemon("kube-apiserver", control_plane.api_server(self._bin("kube-apiserver"), self._keys))
-        for name, flags in (
+        flags = control_plane.api_server(self._bin("kube-apiserver"), self._keys, self.api_server_flags)
+        api = self._daemon("kube-apiserver", flags)
+        for name, flags_of in (
             ("kube-controller-manager", control_plane.controller_manager),
             ("kube-scheduler", control_plane.scheduler),
         ):
-            self._daemon(name, flags(self._bin(name), self._keys))
+            self._daemon(name, flags_of(self._bin(name), self._keys))
         enforcer = self._policy_enforcer()
         log = self.machine.log("kube-apiserver")
         wait_until("the API server", self._api_ready, seconds=90, needs=[etcd, api], log=log)
@@ -99,6 +110,12 @@ class Cluster:
                 f"registry configuration {self.certs_d}",
                 "it is no directory",
                 "Write it with `sealift nodeconfig containerd --output DIR`.",
+            )
+        if not self.api_server_flags.is_file():
+            raise BadInput(
+                f"flags of the API server {self.api_server_flags}",
+                "there is no such file",
+                "Write it with `sealift nodeconfig apiserver --output DIR`.",
             )
         self.cni_bin_dir.mkdir(parents=True)
         require(_USED_PLUGINS, path=str(_CNI_PLUGINS))

@@ -9,7 +9,8 @@ from pathlib import Path
 from . import addresses, content
 from .certificates import Authority, Credential, signing_key
 
-_ETCD = "https://127.0.0.1:2379"
+ETCD_PORT = 2379
+_ETCD = f"https://127.0.0.1:{ETCD_PORT}"
 _SERVICE_DOMAIN = f"kubernetes.default.svc.{addresses.CLUSTER_DOMAIN}"
 _API_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", _SERVICE_DOMAIN, "localhost")
 
@@ -83,8 +84,8 @@ def etcd(program: Path, keys: Keys, data: Path) -> list[str]:
     ]
 
 
-def api_server(program: Path, keys: Keys) -> list[str]:
-    """The API server, with the ImageVolume gate (beta and off in 1.34) and without audit."""
+def api_server(program: Path, keys: Keys, configured: Path) -> list[str]:
+    """The API server, with the ImageVolume gate (beta and off in 1.34) and the flags of ``configured``, one a line."""
     return [
         str(program),
         f"--advertise-address={addresses.NODE}",
@@ -117,6 +118,7 @@ def api_server(program: Path, keys: Keys) -> list[str]:
         f"--requestheader-client-ca-file={keys.front_proxy_ca.certificate}",
         f"--proxy-client-cert-file={keys.front_proxy.certificate}",
         f"--proxy-client-key-file={keys.front_proxy.key}",
+        *configured.read_text(encoding="utf-8").splitlines(),
     ]
 
 

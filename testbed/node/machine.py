@@ -8,7 +8,9 @@ from pathlib import Path
 
 from . import network
 from .ledger import Book
-from .processes import Process, wait_until
+from .processes import Process, output, wait_until
+
+_CODE = {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 # The kubelet wants these values and would set the real machine's. It gets files that have them already.
 _KERNEL = {
@@ -58,9 +60,11 @@ class Machine:
 
     def beside(self, name: str, module: str, *arguments: str) -> Process:
         """Start a Python module of this program in the node's network namespace alone; files and pids are outside's."""
-        code = Path(__file__).parents[2]
-        python = [sys.executable, "-m", module, *arguments]
-        return self._start(name, [*network.inside_bare(self._namespace), *python], {"PYTHONPATH": str(code)})
+        return self._start(name, self._python(module, *arguments), _CODE)
+
+    def ask(self, module: str, *arguments: str) -> str:
+        """What a Python module of this program prints, run as ``beside`` runs it; raises ToolMissing when it fails."""
+        return output(self._python(module, *arguments), env=self._environment | _CODE)
 
     def log(self, name: str) -> Path:
         """Where the output of daemon ``name`` goes."""
@@ -73,6 +77,9 @@ class Machine:
     def _start(self, name: str, command: list[str], env: dict[str, str] | None = None) -> Process:
         self._names.add(name)
         return self._book.start(name, command, self.log(name), self._environment | (env or {}))
+
+    def _python(self, module: str, *arguments: str) -> list[str]:
+        return [*network.inside_bare(self._namespace), sys.executable, "-m", module, *arguments]
 
     def _mounts(self) -> list[list[str]]:
         """Arguments of mount(8). The directories of the real machine that daemons write to are covered by its own."""

@@ -88,14 +88,19 @@ CHARTS = (
 
 def publish(chart: Chart, sources: Path, helm: Path, store: Store) -> str:
     """Package the chart at ``sources`` with ``helm`` and publish it; returns the artifact's digest."""
-    with tempfile.TemporaryDirectory() as scratch:
-        archive = _normal(_package(chart, sources, helm, Path(scratch)))
+    archive = packaged(chart, sources, helm)
     about = _metadata(archive)
     config = store.add(json.dumps(about, separators=(",", ":")).encode(), CHART_CONFIG)
     layer = store.add(archive, CHART_LAYER)
     manifest = store.add(_manifest(config, layer, about), MANIFEST)
     store.publish(chart.repository, chart.version, manifest, [config, layer], [])
     return manifest.digest
+
+
+def packaged(chart: Chart, sources: Path, helm: Path) -> bytes:
+    """The archive (.tgz) of the chart at ``sources``; packaging twice gives the same bytes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return _normal(_package(chart, sources, helm, Path(scratch)))
 
 
 def _package(chart: Chart, sources: Path, helm: Path, scratch: Path) -> Path:

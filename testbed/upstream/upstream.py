@@ -19,7 +19,7 @@ from mirror.source_map import SourceMap
 from testbed.node.ledger import Book
 from testbed.node.processes import Process, wait_until
 
-from . import charts, images, model, modules, releases
+from . import charts, images, models, modules, releases
 from .layers import Layers
 from .origins import Sums, Workshop
 from .store import Store
@@ -66,7 +66,7 @@ class Upstream:
         built = self._images(workshop, layers, made)
         built |= self._charts(workshop, made)
         self._releases(workshop)
-        self._model()
+        self._models()
         workshop.sums.write()
         made.write()
         if self._retract() or built:
@@ -160,19 +160,15 @@ class Upstream:
                 self.report(f"release {url}")
                 write_atomically(file, text)
 
-    def _model(self) -> None:
-        directory = self._model_directory
-        if not directory.is_dir():
-            self.report(f"model {model.REPOSITORY}")
-            partial = directory.with_name(f"{directory.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            model.write(partial, _LICENCE.read_text())
-            partial.replace(directory)
+    def _models(self) -> None:
+        if not self._model_directory.is_dir():
+            self.report(f"models {', '.join(m.repository for m in models.STAND_INS)}")
+            models.write(self._model_directory, _LICENCE.read_text())
 
     @property
     def _model_directory(self) -> Path:
         # Named by what writes it: changed code writes a new one.
-        return self.cache / f"model-{Sums(self.cache / 'none').sha256(Path(model.__file__))[:16]}"
+        return self.cache / f"models-{models.key()}"
 
     def _digest(self, name: str) -> str | None:
         repository, _, tag = name.rpartition(":")
@@ -189,7 +185,7 @@ class Upstream:
 
     def _start_web(self, book: Book, state: Path, port: int) -> Process:
         command = [sys.executable, "-m", "testbed.upstream.web", "--files", str(self.cache / "web")]
-        command += ["--model", str(self._model_directory), "--port", str(port)]
+        command += ["--models", str(self._model_directory), "--port", str(port)]
         return book.start("web", command, state / "web.log", {**os.environ, "PYTHONPATH": str(_PROJECT)})
 
 

@@ -1,6 +1,6 @@
 """The web server outside the gap: files by their URL without scheme, and the hub. Plain HTTP on the loopback.
 
-python -m testbed.upstream.web --files DIRECTORY --model DIRECTORY --port 8100
+python -m testbed.upstream.web --files DIRECTORY --models DIRECTORY --port 8100
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import unquote, urlsplit
 
-from . import model
+from . import models
 from .hub import CDN, Answer, Hub, Repository
 
 HUB = "/huggingface.co"
@@ -123,9 +123,9 @@ def wanted(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 @contextmanager
-def running(files: Path, model_directory: Path) -> Iterator[int]:
+def running(files: Path, model_repositories: Path) -> Iterator[int]:
     """The server in a thread of this process, on a free port, which is given."""
-    server = Server(files, hub_of(model_directory), 0)
+    server = Server(files, hub_of(model_repositories), 0)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -137,18 +137,18 @@ def running(files: Path, model_directory: Path) -> Iterator[int]:
 
 
 def hub_of(directory: Path) -> Hub:
-    """The hub with the stand-in model that lies in ``directory``."""
-    return Hub(Repository(model.REPOSITORY, model.COMMIT, directory))
+    """The hub with the stand-in models that lie in ``directory``."""
+    return Hub([Repository(m, directory / m.repository) for m in models.STAND_INS])
 
 
 def main() -> None:
     """Serve until the process is ended."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--files", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     given = parser.parse_args()
-    Server(given.files, hub_of(given.model), given.port).serve_forever()
+    Server(given.files, hub_of(given.models), given.port).serve_forever()
 
 
 if __name__ == "__main__":

@@ -53,9 +53,11 @@ def test_keys_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
 
 
 def test_the_api_server_can_mount_image_volumes_and_authorizes_nodes(tmp_path: Path) -> None:
-    flags = control_plane.api_server(Path("kube-apiserver"), control_plane.make_keys(tmp_path))
+    given = tmp_path / "flags"
+    given.write_text("--audit-log-path=/x/audit.log\n--encryption-provider-config=/x/encryption.yaml\n")
+    flags = control_plane.api_server(Path("kube-apiserver"), control_plane.make_keys(tmp_path), given)
     assert {"--feature-gates=ImageVolume=true", "--authorization-mode=Node,RBAC"} <= set(flags)
-    assert not [flag for flag in flags if "audit" in flag]
+    assert flags[-2:] == ["--audit-log-path=/x/audit.log", "--encryption-provider-config=/x/encryption.yaml"]
 
 
 def test_a_template_with_a_missing_value_is_refused() -> None:
@@ -93,7 +95,7 @@ def test_coredns_conforms_to_the_restricted_standard() -> None:
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     (container,) = pod["containers"]
-    assert container["securityContext"]["capabilities"] == {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert container["securityContext"]["allowPrivilegeEscalation"] is False
 
 

@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
-from testbed.upstream import model, web
+from testbed.upstream import chat_model, embedding_model, models, web
 
 FILE = "github.com/org/app/releases/download/v1/app.yaml"
 CONTENT = bytes(range(256)) * 10
@@ -22,8 +22,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     file.parent.mkdir(parents=True)
     file.write_bytes(CONTENT)
     (directory / "secret").write_text("not served")
-    model.write(directory / "model", "the licence's text")
-    with web.running(directory / "web", directory / "model") as port:
+    models.write(directory / "models", "the licence's text " * 100)
+    with web.running(directory / "web", directory / "models") as port:
         yield f"http://127.0.0.1:{port}"
 
 
@@ -70,8 +70,8 @@ def test_a_header_that_asks_no_single_range_is_answered_with_the_whole(header: s
 
 
 def test_the_hub_tells_commit_licence_and_files(hub: HfApi) -> None:
-    info = hub.model_info(model.REPOSITORY, revision="main", files_metadata=True)
-    assert info.sha == model.COMMIT
+    info = hub.model_info(chat_model.REPOSITORY, revision="main", files_metadata=True)
+    assert info.sha == chat_model.COMMIT
     assert info.card_data is not None
     assert info.card_data["license"] == "apache-2.0"
     siblings = {s.rfilename: s for s in info.siblings or []}
@@ -82,14 +82,14 @@ def test_the_hub_tells_commit_licence_and_files(hub: HfApi) -> None:
 
 
 def test_the_hub_lists_its_tree(hub: HfApi) -> None:
-    listed = [f.path for f in hub.list_repo_tree(model.REPOSITORY, revision=model.COMMIT, recursive=True)]
+    listed = [f.path for f in hub.list_repo_tree(chat_model.REPOSITORY, revision=chat_model.COMMIT, recursive=True)]
     assert "model.safetensors" in listed
 
 
 def test_a_snapshot_comes_down_whole(hub: HfApi, tmp_path: Path, address: str) -> None:
-    path = Path(hub.snapshot_download(model.REPOSITORY, revision=model.COMMIT, cache_dir=tmp_path))
-    assert path.name == model.COMMIT
-    info = hub.model_info(model.REPOSITORY, files_metadata=True)
+    path = Path(hub.snapshot_download(chat_model.REPOSITORY, revision=chat_model.COMMIT, cache_dir=tmp_path))
+    assert path.name == chat_model.COMMIT
+    info = hub.model_info(chat_model.REPOSITORY, files_metadata=True)
     for s in info.siblings or []:
         data = (path / s.rfilename).read_bytes()
         assert len(data) == s.size
@@ -97,11 +97,28 @@ def test_a_snapshot_comes_down_whole(hub: HfApi, tmp_path: Path, address: str) -
             assert hashlib.sha256(data).hexdigest() == s.lfs.sha256
 
 
+def test_a_repository_with_folders_comes_down_whole_and_lists_them(hub: HfApi, tmp_path: Path) -> None:
+    name, commit = embedding_model.REPOSITORY, embedding_model.COMMIT
+    path = Path(hub.snapshot_download(name, revision=commit, cache_dir=tmp_path))
+    assert (path / "1_Pooling" / "config.json").is_file()
+    assert "1_Pooling/config.json" in {f.path for f in hub.list_repo_tree(name, revision=commit, recursive=True)}
+    assert {"1_Pooling", "config.json"} <= {f.path for f in hub.list_repo_tree(name, revision=commit)}
+    assert {f.path for f in hub.list_repo_tree(name, "1_Pooling", revision=commit)} == {"1_Pooling/config.json"}
+
+
+def test_every_repository_tells_its_own_licence_and_task(hub: HfApi) -> None:
+    for stand_in in models.STAND_INS:
+        info = hub.model_info(stand_in.repository)
+        assert info.card_data is not None
+        assert (info.sha, info.card_data["license"]) == (stand_in.commit, stand_in.licence)
+        assert info.pipeline_tag == stand_in.task
+
+
 def test_a_large_file_is_sent_elsewhere_and_answers_ranges_there(address: str) -> None:
-    url = f"{address}/huggingface.co/{model.REPOSITORY}/resolve/{model.COMMIT}/model.safetensors"
+    url = f"{address}/huggingface.co/{chat_model.REPOSITORY}/resolve/{chat_model.COMMIT}/model.safetensors"
     first = httpx.head(url)
     assert first.status_code == 302
-    assert first.headers["x-repo-commit"] == model.COMMIT
+    assert first.headers["x-repo-commit"] == chat_model.COMMIT
     size = int(first.headers["x-linked-size"])
     part = httpx.get(first.headers["location"], headers={"Range": f"bytes={size - 4}-"})
     assert part.status_code == 206
@@ -112,6 +129,6 @@ def test_other_names_are_refused_as_the_hub_refuses_them(hub: HfApi, tmp_path: P
     with pytest.raises(RepositoryNotFoundError):
         hub.model_info("org/other")
     with pytest.raises(RevisionNotFoundError):
-        hub.model_info(model.REPOSITORY, revision="0" * 40)
+        hub.model_info(chat_model.REPOSITORY, revision="0" * 40)
     with pytest.raises(EntryNotFoundError):
-        hub.hf_hub_download(model.REPOSITORY, "none.bin", revision=model.COMMIT, cache_dir=tmp_path)
+        hub.hf_hub_download(chat_model.REPOSITORY, "none.bin", revision=chat_model.COMMIT, cache_dir=tmp_path)

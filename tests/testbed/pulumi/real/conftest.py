@@ -44,8 +44,9 @@ def free_ports(count: int) -> list[int]:
 class ControlPlane:
     """etcd, kube-apiserver and kube-controller-manager; ``kubeconfig`` reaches them as an administrator."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *api_server_flags: str) -> None:
         self.directory = directory
+        self.api_server_flags = api_server_flags
         self.kubeconfig = directory / "kubeconfig"
         self._client, self._peer, self._port = free_ports(3)
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -76,6 +77,7 @@ class ControlPlane:
             f"--service-account-signing-key-file={key}",
             "--service-account-issuer=https://kubernetes.default",
             "--service-cluster-ip-range=10.97.0.0/24",
+            *self.api_server_flags,
         )
         self._write_kubeconfig()
         api = Api(self._answering())

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from huggingface_hub import HfApi
 
-from testbed.upstream import images, model
+from testbed.upstream import chat_model, images
 from testbed.upstream.images import File, Image, Images
 from testbed.upstream.layers import Layers
 from testbed.upstream.origins import Sums, Workshop
@@ -39,7 +39,7 @@ def upstream(tmp_path: Path) -> Upstream:
     layers = Layers(upstream.store, cache / "layers")
     images.build(pause, Workshop(layers, tmp_path, cache, Sums.read(cache / "sums.json")), layers)
     (cache / "web").mkdir()
-    upstream._model()
+    upstream._models()
     return upstream
 
 
@@ -67,7 +67,7 @@ def test_nobody_can_write_to_upstream(upstream: Upstream, tmp_path: Path) -> Non
 def test_the_hub_answers_at_its_place_in_the_source_map(upstream: Upstream, tmp_path: Path) -> None:
     with upstream.start(tmp_path / "state", registry_port=free_port(), web_port=free_port()) as running:
         hub = HfApi(endpoint=running.source_map.hub("huggingface.co"), token=False)
-        assert hub.model_info(model.REPOSITORY, revision=model.COMMIT).sha == model.COMMIT
+        assert hub.model_info(chat_model.REPOSITORY, revision=chat_model.COMMIT).sha == chat_model.COMMIT
 
 
 def test_stopping_ends_both_servers_and_may_be_repeated(upstream: Upstream, tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ import (
 type settings struct {
 	kubeconfig, namespace, metrics string
 	leaderElection                 bool
+	mutating, validating           bool
+	apiServices, definitions       bool
 	electionNamespace              string
 	lease, renew, retry            time.Duration
 	logging                        *logsapi.LoggingConfiguration
@@ -46,6 +48,10 @@ func parse(arguments []string) (settings, error) {
 	flags.DurationVar(&s.lease, "leader-election-lease-duration", 60*time.Second, "how long a lease is held")
 	flags.DurationVar(&s.renew, "leader-election-renew-deadline", 40*time.Second, "how long a renewal may take")
 	flags.DurationVar(&s.retry, "leader-election-retry-period", 15*time.Second, "pause between tries")
+	flags.BoolVar(&s.mutating, "enable-mutatingwebhookconfigurations-injectable", true, "write into these")
+	flags.BoolVar(&s.validating, "enable-validatingwebhookconfigurations-injectable", true, "write into these")
+	flags.BoolVar(&s.apiServices, "enable-apiservices-injectable", true, "write into these")
+	flags.BoolVar(&s.definitions, "enable-customresourcedefinitions-injectable", true, "write into these")
 	logf.AddFlags(s.logging, flags)
 	return s, flags.Parse(arguments)
 }
@@ -70,14 +76,14 @@ func run(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	everything := map[string]bool{
-		cainjector.MutatingWebhookConfigurationName:   true,
-		cainjector.ValidatingWebhookConfigurationName: true,
-		cainjector.APIServiceName:                     true,
-		cainjector.CustomResourceDefinitionName:       true,
+	enabled := map[string]bool{
+		cainjector.MutatingWebhookConfigurationName:   s.mutating,
+		cainjector.ValidatingWebhookConfigurationName: s.validating,
+		cainjector.APIServiceName:                     s.apiServices,
+		cainjector.CustomResourceDefinitionName:       s.definitions,
 	}
 	if err := cainjector.RegisterAllInjectors(ctx, manager, cainjector.SetupOptions{
-		Namespace: s.namespace, EnableCertificatesDataSource: true, EnabledReconcilersFor: everything,
+		Namespace: s.namespace, EnableCertificatesDataSource: true, EnabledReconcilersFor: enabled,
 	}); err != nil {
 		return err
 	}

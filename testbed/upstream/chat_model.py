@@ -6,12 +6,12 @@ the real model. The same bytes on every machine: everything comes from one seed.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import struct
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+
+from . import weights
 
 REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct"
 COMMIT = "12fd25f77366fa6b3b4b768ec3050bf629380bac"
@@ -25,9 +25,15 @@ FEED_FORWARD = 256
 LAYERS = 2
 POSITIONS = 2048
 
+# Tools are shown, and calls of them repeated, in the words of Hermes, as larger models of this family have them.
 CHAT_TEMPLATE = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    "{% if tools %}{{ '<|im_start|>system\\n<tools>\\n' }}{% for tool in tools %}{{ tool | tojson }}{{ '\\n' }}"
+    "{% endfor %}{{ '</tools><|im_end|>\\n' }}{% endif %}"
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + (message['content'] or '') }}"
+    "{% for call in message['tool_calls'] or [] %}{{ '<tool_call>' }}"
+    "{{ {'name': call['function']['name'], 'arguments': call['function']['arguments']} | tojson }}"
+    "{{ '</tool_call>' }}{% endfor %}{{ '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 
 README = f"""---
@@ -59,7 +65,7 @@ def write(directory: Path, licence_text: str) -> None:
     }
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
-    (directory / "model.safetensors").write_bytes(_safetensors(_shapes()))
+    weights.write(directory / "model.safetensors", _shapes())
     for file in directory.iterdir():
         file.chmod(0o644)
 
@@ -174,31 +180,3 @@ def _shapes() -> dict[str, tuple[int, ...]]:
         shapes[f"{layer}.mlp.down_proj.weight"] = (HIDDEN, FEED_FORWARD)
         shapes |= {f"{layer}.{p}_layernorm.weight": (HIDDEN,) for p in ("input", "post_attention")}
     return shapes | {"model.norm.weight": (HIDDEN,)}
-
-
-def _safetensors(shapes: dict[str, tuple[int, ...]]) -> bytes:
-    """The tensors as bfloat16: norms are one, all else is uniform in [-0.1, 0.1], drawn from a hash of the name."""
-    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
-    body = bytearray()
-    for name, shape in sorted(shapes.items()):
-        data = _weights(name, shape)
-        header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [len(body), len(body) + len(data)]}
-        body += data
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + bytes(body)
-
-
-def _weights(name: str, shape: tuple[int, ...]) -> bytes:
-    if len(shape) == 1:
-        return _bfloat16(1.0) * shape[0]
-    drawn = hashlib.shake_256(f"sealift {name}".encode()).digest(shape[0] * shape[1])
-    table = [_bfloat16((b - 127.5) / 1275) for b in range(256)]
-    data = bytearray(2 * len(drawn))
-    data[0::2] = drawn.translate(bytes(t[0] for t in table))
-    data[1::2] = drawn.translate(bytes(t[1] for t in table))
-    return bytes(data)
-
-
-def _bfloat16(value: float) -> bytes:
-    return struct.pack("<f", value)[2:]
