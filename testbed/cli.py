@@ -15,8 +15,10 @@ from rich.console import Console
 from mirror.errors import SealiftError
 
 from .rehearsal.timeline import Timeline
+from .scan.cli import app as scan_app
 
 app = typer.Typer()
+app.add_typer(scan_app)
 
 
 class UpstreamKind(StrEnum):
@@ -58,12 +60,14 @@ def rehearse(
 @app.command()
 def tools() -> None:
     """Build the programs that a rehearsal needs from their Go modules, into the cache; nothing when they are there."""
-    from .toolchain import programs
+    from .toolchain import programs, scanners
     from .toolchain.cache import cache_directory
 
     timeline = Timeline(Console(highlight=False, soft_wrap=True))
     with timeline.step("programs"):
         programs.ensure(cache_directory(), timeline.report)
+    with timeline.step("scanners"):
+        scanners.ensure(cache_directory(), timeline.report)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

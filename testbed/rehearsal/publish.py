@@ -7,6 +7,7 @@ from pathlib import Path
 
 from smoke_tests import outcome
 from smoke_tests.evidence import EVIDENCE, Evidence, Section
+from testbed.scan import record
 
 from .comparison import Pulls
 from .timeline import Step
@@ -17,7 +18,7 @@ _NOT_PULLED = "In the bundle and in the registry because something names them; n
 
 
 def add(directory: Path, steps: list[Step], stand_ins: Mapping[str, str], pulls: Pulls) -> None:
-    """Add the tables to evidence.json and evidence.html in ``directory``.
+    """Add the tables to evidence.json and evidence.html in ``directory``, where the scan's record lies too.
 
     ``stand_ins`` maps the name of a real program or image to what was run in its place.
     """
@@ -35,5 +36,6 @@ def add(directory: Path, steps: list[Step], stand_ins: Mapping[str, str], pulls:
         ),
         Section(title="Discovered and not pulled", note=_NOT_PULLED, columns=["image", "why"], rows=idle),
     ]
+    sections += record.sections(record.Record.read(directory / record.RECORD))
     evidence = Evidence.read(directory / EVIDENCE)
     outcome.write(evidence.with_sections(*sections), directory)

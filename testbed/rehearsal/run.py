@@ -10,22 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from mirror.document import write_atomically
-from mirror.errors import ChecksFailed
+from mirror.apiserver import FLAGS
 from mirror.layout import LOCK
 from mirror.lock import Lock
-from mirror.receipt import Receipt
-from testbed.node import Cluster, Paths, Site, pulled_images
+from testbed.node import Cluster, Paths, Site
 from testbed.pulumi import launch
-from testbed.toolchain import disk, programs
+from testbed.toolchain import disk, programs, scanners
 from testbed.toolchain.cache import cache_directory
 from testbed.upstream.upstream import Upstream
 
-from . import comparison, publish, stack
+from . import stack
+from .deployment import Deployment, audit_log
 from .operator import Operator
 from .packer import Packer
 from .timeline import Timeline
-from .watch import EgressAccount, attempts
 
 NEEDED = 30 * disk.GB
 """Disk beside the cache: bundle, internal registry, and the node's images unpacked."""
@@ -59,13 +57,14 @@ class Rehearsal:
                 shutil.rmtree(self.work / old, ignore_errors=True)
             disk.require(self.work, NEEDED, "the rehearsal")
             self.programs = programs.ensure(self.cache, self.timeline.report)
+            scanners.ensure(self.cache, self.timeline.report)
         source_map = None
         if self.upstream == "local":
             with self.timeline.step("upstream: images, charts, releases, model hub"):
                 upstream = Upstream(self.cache / "upstream", self.programs, self.timeline.report)
                 upstream.prepare()
                 self.stand_ins |= {i.name: i.note for i in upstream.declared.images if i.contents != "real"}
-                self.stand_ins["weights of the models"] = "random ones of the same kind (testbed/upstream/model.py)"
+                self.stand_ins["weights of the models"] = "random ones of the same kind (testbed/upstream/models.py)"
             with self.timeline.step("upstream: serving"):
                 running = cleanup.enter_context(upstream.start(self.work / "state" / "upstream"))
                 source_map = self.work / "outside" / "source-map.yaml"
@@ -116,91 +115,23 @@ class Rehearsal:
                 *("nodeconfig", "containerd", "--receipt", receipt, "--ca-file", site.ca_file, "--output", certs_d),
                 log="nodeconfig",
             )
-            cluster = Cluster.create(site, certs_d=certs_d)
+            api_server_d = self.work / "site" / "apiserver.d"
+            given: list[str | Path] = [
+                "--output",
+                api_server_d,
+                "--directory",
+                api_server_d,
+                "--log",
+                audit_log(self.work),
+            ]
+            operator.sealift("nodeconfig", "apiserver", *given, log="nodeconfig")
+            cluster = Cluster.create(site, certs_d=certs_d, api_server_flags=api_server_d / FLAGS)
             if not self.keep:
                 cleanup.callback(cluster.down)
         operator = operator.knowing(KUBECONFIG=str(cluster.kubeconfig), SEALIFT_RECEIPT=str(receipt))
         with self.timeline.step("sealift preflight"):
             operator.sealift("preflight", "--kubeconfig", cluster.kubeconfig, log="preflight")
+        lock = Lock.read(bundle / LOCK)
         for name in self.stacks:
-            self._stack(name, receipt, cluster, site, operator, Lock.read(bundle / LOCK))
-
-    def _stack(self, name: str, receipt: Path, cluster: Cluster, site: Site, operator: Operator, lock: Lock) -> None:
-        found = self._objects(operator)
-        uid = operator.kubectl_json("get", "namespace", "kube-system")["metadata"]["uid"]
-        settings = {
-            "sealift:receipt": str(receipt),
-            "sealift:cluster": uid,
-            "sealift:cniBinDir": str(cluster.cni_bin_dir),
-            "sealift:cniConfDir": str(cluster.cni_conf_dir),
-        }
-        stack.write(name, operator.project, settings)
-        chosen: list[str | Path] = ["--stack", name]
-        guarded = [*chosen, "--policy-pack", operator.project / "policies"]
-        operator.pulumi("stack", "init", name, log=f"{name}-init")
-        with self.timeline.step(f"{name}: pulumi preview"):
-            operator.pulumi("preview", *guarded, log=f"{name}-preview")
-        with self.timeline.step(f"{name}: pulumi up"):
-            operator.pulumi("up", "--yes", "--skip-preview", *guarded, log=f"{name}-up")
-        with self.timeline.step(f"{name}: pulumi up again changes nothing"):
-            operator.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes", *guarded, log=f"{name}-again")
-        outputs = self.work / "site" / f"outputs-{name}.json"
-        write_atomically(
-            outputs, operator.ask("pulumi", "stack", "output", "--json", *chosen, "--cwd", operator.project)
-        )
-        self._smoke(name, receipt, outputs, cluster, site, operator)
-        with self.timeline.step(f"{name}: pulled and discovered agree"):
-            pulls = self._pulls(cluster, lock, Receipt.read(receipt))
-        if not self.keep:
-            with self.timeline.step(f"{name}: pulumi destroy"):
-                operator.pulumi("destroy", "--yes", "--skip-preview", *chosen, log=f"{name}-destroy")
-            with self.timeline.step(f"{name}: the cluster is as it was found"):
-                self._unchanged(found, self._objects(operator))
-        publish.add(self.work / "evidence" / name, self.timeline.steps, self.stand_ins, pulls)
-
-    def _smoke(self, name: str, receipt: Path, outputs: Path, cluster: Cluster, site: Site, operator: Operator) -> None:
-        evidence = self.work / "evidence" / name
-        with (
-            self.timeline.step(f"{name}: sealift smoke"),
-            EgressAccount(site, cluster, self.work / "site" / f"egress-{name}.json") as account,
-        ):
-            operator.sealift(
-                *("smoke", "--stack-outputs", outputs, "--receipt", receipt, "--kubeconfig", cluster.kubeconfig),
-                *("--egress", account.path, "--output", evidence),
-                log=f"{name}-smoke",
-            )
-            for what, packets in attempts(account.write()).items():
-                self.timeline.fact(what, packets)
-
-    def _objects(self, operator: Operator) -> set[str]:
-        resources = comparison.listable(operator.ask("kubectl", "api-resources", "--verbs=list", "--output", "name"))
-        columns = "KIND:.kind,NAMESPACE:.metadata.namespace,NAME:.metadata.name"
-        listing = [
-            "get",
-            ",".join(resources),
-            "--all-namespaces",
-            "--no-headers",
-            "--output",
-            f"custom-columns={columns}",
-        ]
-        return comparison.objects(operator.ask("kubectl", *listing))
-
-    def _unchanged(self, before: set[str], after: set[str]) -> None:
-        left, lost = sorted(after - before), sorted(before - after)
-        if left or lost:
-            raise ChecksFailed(
-                "pulumi destroy", f"left behind: {left or 'nothing'}; took away: {lost or 'nothing'}", "Mend the stack."
-            )
-
-    def _pulls(self, cluster: Cluster, lock: Lock, receipt: Receipt) -> comparison.Pulls:
-        pulled = [p.digest for p in pulled_images(cluster)]
-        result = comparison.pulls(lock, [m.digest for m in receipt.models], pulled)
-        self.timeline.fact("pulled", result.pulled)
-        self.timeline.fact("discovered, not pulled", len(result.not_pulled))
-        if not result.agree:
-            raise ChecksFailed(
-                "images pulled by the node",
-                f"not discovered: {result.undiscovered or 'none'}; in a pod, never pulled: {result.missing or 'none'}",
-                "Teach discovery the place, or remove it.",
-            )
-        return result
+            deployment = Deployment(name, self.work, receipt, lock, cluster, operator, self.timeline)
+            deployment.run(with_others=name == self.stacks[0], keep=self.keep, stand_ins=self.stand_ins)

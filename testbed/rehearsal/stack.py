@@ -24,17 +24,24 @@ def project(directory: Path) -> Path:
     return directory
 
 
-def write(stack: str, project: Path, site: dict[str, Any]) -> None:
+def write(stack: str, project: Path, site: dict[str, Any], *, as_shipped: bool = False) -> None:
     """Write ``Pulumi.<stack>.yaml`` of ``project``: stacks/'s own, the overlay of this folder, then ``site``.
 
-    ``site`` holds what is only known once the site runs, by full key. Raises BadInput for a stack without a file.
+    ``as_shipped`` leaves the overlay out: for a preview that is only looked at. ``site`` holds what is only known once
+    the site runs, by full key. Raises BadInput for a stack without a file.
     """
     source = ROOT / "stacks" / f"Pulumi.{stack}.yaml"
     if not source.is_file():
         known = ", ".join(sorted(p.name.split(".")[1] for p in source.parent.glob("Pulumi.*.yaml")))
         raise BadInput(f"stack {stack!r}", f"there is no {source.name} in stacks/", f"Name one of: {known}.")
-    config = document.merged(document.merged(_config(source), _config(OVERLAY)), site)
+    overlay = {} if as_shipped else _config(OVERLAY)
+    config = document.merged(document.merged(_config(source), overlay), site)
     write_atomically(project / "stacks" / source.name, yaml.safe_dump({"config": config}, sort_keys=False))
+
+
+def domain(stack: str) -> str:
+    """The domain that the stack's own file says."""
+    return str(_config(ROOT / "stacks" / f"Pulumi.{stack}.yaml")["sealift:domain"])
 
 
 def _config(path: Path) -> dict[str, Any]:

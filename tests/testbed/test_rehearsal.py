@@ -53,7 +53,7 @@ def test_a_rehearsed_stack_keeps_its_models_and_gets_the_sites_receipt(tmp_path:
     stack.write("dev", project, {"sealift:receipt": "r.json"})
     config = yaml.safe_load((project / "stacks" / "Pulumi.dev.yaml").read_text())["config"]
     assert config["sealift:receipt"] == "r.json"
-    assert [m["name"] for m in config["sealift:models"]] == ["chat", "batch"]
+    assert [m["name"] for m in config["sealift:models"]] == ["chat", "embed", "batch"]
     assert config["sealift:values"]["istiod"]["telemetry"] == {"enabled": False}
     assert (project / "stacks" / "__main__.py").resolve().is_file()
 

@@ -1,0 +1,1 @@
+"""Third-party scanners over all that a stack registers and over the pods as they run, held against exceptions."""
