@@ -16,6 +16,7 @@ from mirror.catalog import Catalog
 from mirror.document import validate
 from mirror.errors import SealiftError
 from mirror.source_map import SourceMap
+from stacks.access import AccessConfig, TenantConfig
 from stacks.config import ModelConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,6 +75,13 @@ def test_the_models_of_the_docs_are_ones_that_a_stack_accepts() -> None:
     for document in found:
         for model in document["config"]["sealift:models"]:
             assert validate(ModelConfig, model, "docs").runtime
+
+
+def test_the_tenants_and_issuers_of_the_docs_are_ones_that_a_stack_accepts() -> None:
+    found = [yaml.safe_load(text)["config"] for _, text in blocks("yaml") if "sealift:tenants" in text]
+    tenants = [validate(TenantConfig, t, "docs") for config in found for t in config["sealift:tenants"]]
+    issuers = [validate(AccessConfig, c["sealift:access"], "docs") for c in found if "sealift:access" in c]
+    assert tenants and issuers
 
 
 def test_the_catalog_entries_of_the_docs_are_accepted() -> None:
