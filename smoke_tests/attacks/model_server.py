@@ -27,6 +27,8 @@ def reach(host, port):
             c.settimeout(%(seconds)d)
             c.sendall(b"GET / HTTP/1.1\\r\\nhost: x\\r\\nconnection: close\\r\\n\\r\\n")
             said = c.recv(4096).decode(errors="replace")
+            if not said:
+                return "refused by its own proxy: closed without a word"
             by = "refused by its own proxy: " if "server: envoy" in said and " 502 " in said[:16] else "answered: "
             return by + said.partition("\\r\\n")[0]
     except OSError as e:

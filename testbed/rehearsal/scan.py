@@ -38,7 +38,8 @@ class Scan:
     def _applied(self, stack: str) -> Iterator[Path]:
         ask, project = self.operator.ask, self.operator.project
         yield self._kept(
-            f"{stack} as applied.json", ask("pulumi", "stack", "export", "--stack", stack, "--cwd", project)
+            f"{stack} as applied.json",
+            ask("pulumi", "stack", "export", "--stack", stack, "--cwd", project, "--non-interactive"),
         )
         yield self._kept(
             f"{stack} as it runs.json", ask("kubectl", "get", _RUNS, "--all-namespaces", "--output", "json")

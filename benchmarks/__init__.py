@@ -1,0 +1,1 @@
+"""Measurements side by side, in one run, as ratios. Not tests: nothing here fails because a machine is slow."""

@@ -1,0 +1,1 @@
+"""What the hardening costs: the same model through the gateway with mutual TLS, without it, and without the gateway."""

@@ -1,0 +1,106 @@
+"""``python -m benchmarks.hardening``: three ways to one model, in turn, and what each step of hardening costs.
+
+Needs a running environment (``sealift rehearse --keep`` leaves one) and the files that ``sealift smoke`` takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from smoke_tests import keys, session
+from smoke_tests.environment import Environment
+
+from . import copy
+from .load import KEY_VARIABLE, Measured
+
+USERS = (1, 16)
+"""Alone, and at saturation."""
+ROUNDS = 3
+SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to the model."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+def measure(way: Way, users: int, seconds: float, key: str) -> Measured:
+    """One load in a process of its own."""
+    words = [sys.executable, "-m", "benchmarks.hardening.load", *way.arguments]
+    words += ["--users", str(users), "--seconds", str(seconds)]
+    done = subprocess.run(words, env={**os.environ, KEY_VARIABLE: key}, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{way.name}: {done.stderr[-2000:]}")
+    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def ways(environment: Environment, name: str, url: str, node_port: int, authority: Path) -> list[Way]:
+    """From the least protected to the most."""
+    node = environment.address
+    secure = ("--model", name, "--connect", f"{node}:{environment.port}", "--ca", str(authority))
+    return [
+        Way("straight to vLLM, plaintext", ("--url", f"http://{node}:{node_port}/v1", "--model", name)),
+        Way("gateway, plaintext behind it", ("--url", f"https://{copy.host(environment)}/v1", *secure)),
+        Way("gateway, mutual TLS behind it", ("--url", url, *secure)),
+    ]
+
+
+def table(found: dict[tuple[str, int], list[Measured]], first: str) -> str:
+    """Medians over the rounds; ratios are to the ``first`` way with as many users."""
+    heading = "answers/s", "ratio", "p50 ms", "p95 ms", "p99 ms", "failed"
+    lines = [f"{'way':32} {'users':>5} " + " ".join(f"{h:>9}" for h in heading)]
+    for (name, users), measured in found.items():
+        rate = median(m.per_second for m in measured)
+        reference = median(m.per_second for m in found[first, users])
+        points = [median(getattr(m, p) for m in measured) for p in ("p50", "p95", "p99")]
+        failed = sum(m.failures for m in measured)
+        shown = " ".join(f"{p:9.0f}" for p in points)
+        lines.append(f"{name:32} {users:5} {rate:9.2f} {rate / reference:9.2f} {shown} {failed:9}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure in turn, so that what else the machine does falls on all of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("stack-outputs", "receipt", "kubeconfig", "issuer-key"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    given = parser.parse_args()
+    environment, cluster = session.reach(
+        given.stack_outputs, given.receipt, given.kubeconfig, None, None, given.issuer_key
+    )
+    model = next(m for m in environment.outputs.models if m.mode == "Standard")
+    key = keys.for_model(environment, model) or ""
+    with (
+        tempfile.NamedTemporaryFile("w", suffix=".crt") as authority,
+        copy.running(environment, cluster, model) as port,
+    ):
+        authority.write(environment.outputs.ca_certificate)
+        authority.flush()
+        tried = ways(environment, model.served_name, model.url, port, Path(authority.name))
+        for way in tried:
+            measure(way, 2, 3, key)
+        found: dict[tuple[str, int], list[Measured]] = {(w.name, u): [] for u in USERS for w in tried}
+        for round_ in range(given.rounds):
+            for users in USERS:
+                for way in tried:
+                    measured = measure(way, users, given.seconds, key)
+                    found[way.name, users].append(measured)
+                    print(f"round {round_ + 1}, {users:2} users, {way.name}: {measured.per_second:.2f}/s", flush=True)
+    print(table(found, tried[0].name))
+
+
+if __name__ == "__main__":
+    main()
