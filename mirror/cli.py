@@ -15,6 +15,7 @@ from .errors import BadInput, SealiftError
 from .lock import Lock
 from .progress import report
 from .receipt import Receipt
+from .signing import cli as signing
 from .source_map import SourceMap
 
 app = typer.Typer(
@@ -26,6 +27,9 @@ bundle_app = typer.Typer(no_args_is_help=True, help="Make, check and read bundle
 nodeconfig_app = typer.Typer(no_args_is_help=True, help="Write what nodes need to pull from the internal registry.")
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(nodeconfig_app, name="nodeconfig")
+app.add_typer(signing.key_app, name="key")
+app.add_typer(signing.trust_app, name="trust")
+bundle_app.command("sign")(signing.sign)
 
 SourceMapFile = Annotated[
     Path | None,
@@ -71,6 +75,11 @@ def bundle_create(
     model_directory: Annotated[
         list[str] | None, typer.Option(metavar="NAME=PATH", help="Where the weights of a model from a directory lie.")
     ] = None,
+    sign: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="Sign it with this release key, once it is whole.")
+    ] = None,
+    roots: signing.Roots = Path("roots"),
+    passphrase_file: signing.Passphrases = None,
     dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
@@ -93,6 +102,8 @@ def bundle_create(
     mapped = SourceMap.read_optional(source_map)
     with report(quiet=json_) as progress:
         made = create(lock, output, Upstream(mapped), mapped, progress, _directories(model_directory or []))
+    if sign:
+        signing.sign_whole(output, sign, roots, passphrase_file)
     _print(made.contents.model_dump(mode="json"), _summary(made, "made"), json_)
 
 
@@ -102,18 +113,24 @@ def bundle_verify(
     lock: Annotated[
         Path | None, typer.Option(help="The lock that was reviewed: a bundle of any other is refused.")
     ] = None,
+    root: signing.RootFile = None,
+    trust: signing.TrustOption = None,
     json_: Json = False,
 ) -> None:
     """Read every byte of a bundle and compare it with its lock; needs no network.
 
-    Example: sealift bundle verify /media/courier/bundle --lock reviewed/sealift.lock
+    With --root or --trust, who signed it is verified first; without, nothing says who made it.
+
+    Example: sealift bundle verify /media/courier/bundle --lock reviewed/sealift.lock --trust trust
     """
     from .bundle_verify import verify
 
     _readable(lock)
+    signed = signing.verified(bundle, root, trust) if root or trust else None
     with report(quiet=json_) as progress:
         checked = verify(bundle, progress, lock)
-    _print({"whole": True, "lock_sha256": checked.contents.lock_sha256}, _summary(checked, "whole"), json_)
+    data = {"whole": True, "lock_sha256": checked.contents.lock_sha256, "signed": signed and signed.version}
+    _print(data, f"{_summary(checked, 'whole')}, {signing.summary(signed)}", json_)
 
 
 @bundle_app.command("show")
@@ -138,18 +155,26 @@ def load(
     output: Annotated[Path, typer.Option(help="The site directory: receipt.json and the parts' content.")] = Path(
         "site"
     ),
+    root: signing.RootFile = None,
+    trust: signing.TrustOption = None,
+    accept_unsigned_bundle: Annotated[
+        bool, typer.Option(help="Load what nobody vouches for: a courier may have changed it.")
+    ] = False,
     dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Send a bundle into the internal registry, ask the registry for every digest, and write the receipt.
 
-    What failed to arrive stands in the receipt as missing; run again, only that is sent.
+    A bundle that is not signed by those whom this site trusts is refused before anything is sent. What failed to
+    arrive stands in the receipt as missing; run again, only that is sent.
 
-    Example: sealift load bundle --registry registry.site:5000 --ca-file ca.pem --output site
+    Example: sealift load bundle --registry registry.site:5000 --ca-file ca.pem --trust trust --output site
     """
     from . import load as loading
     from .registry import internal
 
+    if not accept_unsigned_bundle:
+        signing.verified(bundle, root, trust, accept=not dry_run)
     opened = Bundle.open(bundle)
     with report(quiet=json_) as progress, internal(ca_file, authfile) as inside:
         if dry_run:

@@ -83,3 +83,9 @@ class ChecksFailed(SealiftError):
     """The platform was reached and something about it is not as promised."""
 
     exit_code = 12
+
+
+class Untrusted(SealiftError):
+    """Signatures that are missing, by the wrong keys, too few, expired, or older than what was accepted before."""
+
+    exit_code = 13

@@ -23,6 +23,8 @@ INDEX = "index.json"
 BLOBS = "blobs"
 LOCK = "sealift.lock"
 BUNDLE = "bundle.json"
+METADATA = "metadata"
+"""The directory of a bundle that holds its signatures; never signed itself, and different each time it is written."""
 TOP = frozenset({OCI_LAYOUT, INDEX, LOCK, BUNDLE})
 """The files of a whole bundle beside its blobs."""
 PARTIAL = ".partial"
