@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from . import sbom
 from .bundle import Bundle, Contents, Kind, Plan, describe, lock_sha256
+from .document import write_atomically
 from .errors import BadInput, Damaged, NoSpace
 from .layout import (
     BLOBS,
@@ -22,6 +24,7 @@ from .layout import (
     OCI_EMPTY,
     OCI_MANIFEST,
     PARTIAL,
+    SBOM,
     TOP,
     WORK,
     Descriptor,
@@ -196,7 +199,9 @@ class _Making:
         entries, named = describe(self.layout, made)
         self.layout.write_index(named)
         (self.layout.path / LOCK).write_bytes(lock_file.read_bytes())
-        Contents(lock_sha256=lock_sha256(lock_file), entries=entries).write(self.layout.path / BUNDLE)
+        sha256 = lock_sha256(lock_file)
+        write_atomically(self.layout.path / SBOM, sbom.text(Lock.read(lock_file), sha256))
+        Contents(lock_sha256=sha256, entries=entries).write(self.layout.path / BUNDLE)
         self._prune({d.digest for top in named for d in self.layout.walk(top)})
 
     def _prune(self, reachable: set[str]) -> None:

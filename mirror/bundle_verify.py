@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from . import sbom
 from .bundle import Bundle, Contents, Plan, describe, lock_sha256
 from .errors import Damaged
 from .layout import (
@@ -18,6 +19,7 @@ from .layout import (
     METADATA,
     OCI_LAYOUT,
     OCI_LAYOUT_TEXT,
+    SBOM,
     TOP,
     Descriptor,
     index_text,
@@ -124,6 +126,7 @@ def _written_as_create_writes(bundle: Bundle) -> None:
         OCI_LAYOUT: OCI_LAYOUT_TEXT,
         INDEX: index_text(named),
         BUNDLE: Contents(lock_sha256=bundle.contents.lock_sha256, entries=entries).text(".json"),
+        SBOM: sbom.text(bundle.lock, bundle.contents.lock_sha256),
     }
     for name, text in expected.items():
         path = bundle.layout.path / name

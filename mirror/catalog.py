@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -99,6 +100,19 @@ class Model(Strict):
     """Names of files that are carried although they are not on the safe list (pickle-bearing weights)."""
 
 
+class LicenceException(Strict):
+    """A licence outside the allow list that one component may be carried under, for a while."""
+
+    component: str
+    """``part NAME``, ``runtime NAME`` or ``model NAME``."""
+    licence: str
+    """The SPDX expression that the component has; an exception for another licence than that covers nothing."""
+    reason: Sentence
+    approved_by: str = Field(min_length=2)
+    expires: date
+    """The last day on which it holds."""
+
+
 class Catalog(FileModel):
     """The whole catalog: the union of the files of ``catalog/``. Sections that a file lacks are empty."""
 
@@ -112,6 +126,7 @@ class Catalog(FileModel):
     models: list[Model] = []
     licences: list[str] = []
     """SPDX identifiers that may be redistributed; any other stops the lock."""
+    licence_exceptions: list[LicenceException] = []
 
     @classmethod
     def load(cls, directory: Path) -> Catalog:
@@ -121,7 +136,7 @@ class Catalog(FileModel):
             raise BadInput(str(directory), "no *.yaml file in it", "Give a catalog directory, such as catalog/.")
         parts = [cls.read(f) for f in files]
         joined: dict[str, Any] = {"version": 1}
-        for field in ("platforms", "parts", "exclusions", "runtimes", "models", "licences"):
+        for field in ("platforms", "parts", "exclusions", "runtimes", "models", "licences", "licence_exceptions"):
             joined[field] = [x for p in parts for x in getattr(p, field)]
         joined["kubernetes"] = next((p.kubernetes for p in parts if p.kubernetes), None)
         catalog = cls.model_construct(**joined)

@@ -67,6 +67,34 @@ def lock(
     _print(found.model_dump(mode="json"), text, json_)
 
 
+@app.command("licences")
+def licences(
+    catalog: Annotated[Path, typer.Option(help="Directory of the catalog's *.yaml; its allow list judges.")] = Path(
+        "catalog"
+    ),
+    lock: Annotated[Path | None, typer.Option(help="Judge what this lock carries, not the catalog.")] = None,
+    json_: Json = False,
+) -> None:
+    """Judge each component's licence against the allow list, with the reason; ends with code 5 when one is refused.
+
+    Example: sealift licences --catalog catalog --lock sealift.lock
+    """
+    from datetime import date
+
+    from . import licence_gate as gate
+    from .catalog import Catalog
+
+    rules = Catalog.load(catalog)
+    components = gate.of_lock(Lock.read(lock)) if lock else gate.of_catalog(rules)
+    verdicts = gate.judge(components, rules.licences, rules.licence_exceptions, date.today())
+    rows = "\n".join(f"{'may' if v.allowed else 'MAY NOT'}  {v.component}: {v.licence}: {v.because}" for v in verdicts)
+    if not json_:
+        print(rows)
+    gate.require(verdicts)
+    if json_:
+        _print({"verdicts": [v.model_dump(mode="json") for v in verdicts]}, "", json_)
+
+
 @bundle_app.command("create")
 def bundle_create(
     lock: LockFile = Path("sealift.lock"),
@@ -89,6 +117,9 @@ def bundle_create(
 
     Example: sealift bundle create --dry-run    (what, and how many bytes)
     """
+    from datetime import date
+
+    from . import licence_gate
     from .bundle_create import create
     from .registry import Upstream
 
@@ -99,6 +130,7 @@ def bundle_create(
         total = sum(s or 0 for _, _, s in lines)
         _print({"entries": rows, "size": total}, f"{table}\n{len(rows)} entries, at most {decimal(total)}", json_)
         return
+    licence_gate.require_unexpired(Lock.read(lock), date.today())
     mapped = SourceMap.read_optional(source_map)
     with report(quiet=json_) as progress:
         made = create(lock, output, Upstream(mapped), mapped, progress, _directories(model_directory or []))

@@ -23,9 +23,10 @@ INDEX = "index.json"
 BLOBS = "blobs"
 LOCK = "sealift.lock"
 BUNDLE = "bundle.json"
+SBOM = "sbom.cdx.json"
 METADATA = "metadata"
 """The directory of a bundle that holds its signatures; never signed itself, and different each time it is written."""
-TOP = frozenset({OCI_LAYOUT, INDEX, LOCK, BUNDLE})
+TOP = frozenset({OCI_LAYOUT, INDEX, LOCK, BUNDLE, SBOM})
 """The files of a whole bundle beside its blobs."""
 PARTIAL = ".partial"
 """Suffix of a bundle that is being made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -9,6 +10,24 @@ from pydantic import Field, StringConstraints
 from .document import FileModel, Strict
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class LockedEvidence(Strict):
+    """What upstream says about an image in a manifest of its own: a signature, an attestation or an SBOM."""
+
+    kind: Literal["signature", "attestation", "sbom", "referrer"]
+    """``referrer`` is what refers to the image and is none of the others; it is carried and not judged."""
+    subject: Digest
+    """Of the image, index or platform's manifest that it is about."""
+    reference: str
+    """``registry/repository:<tag>`` as upstream names it: cosign's, or ``at-<12 hex>`` of a referrer without one."""
+    digest: Digest
+    """Of its manifest."""
+    media_type: str
+    artifact_type: str
+    """What it says it is: the artifact type, or the media type of its first layer."""
+    size: int
+    """Bytes of its manifest and blobs."""
 
 
 class LockedImage(Strict):
@@ -29,6 +48,8 @@ class LockedImage(Strict):
     licence: str
     found: list[str]
     """Where discovery met it: ``<part>: <Kind>/<name> <path>``. Sorted."""
+    evidence: list[LockedEvidence] = []
+    """Sorted by reference."""
 
 
 class LockedFile(Strict):
@@ -114,6 +135,16 @@ class Excluded(Strict):
     reason: str
 
 
+class LockedException(Strict):
+    """A licence outside the allow list under which one component is carried, until a day."""
+
+    component: str
+    licence: str
+    reason: str
+    approved_by: str
+    expires: date
+
+
 class Lock(FileModel):
     """The whole lock. Lists are sorted by name, parts stand in the catalog's order."""
 
@@ -124,3 +155,5 @@ class Lock(FileModel):
     models: list[LockedModel]
     runtimes: list[LockedRuntime]
     exclusions: list[Excluded]
+    licence_exceptions: list[LockedException] = []
+    """Those that something in the lock needs. Sorted by component."""

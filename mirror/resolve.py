@@ -10,17 +10,20 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from . import licences, models, platforms, render
+from . import licence_gate, licences, models, platforms, render
 from .catalog import Catalog, ChartSource, ManifestSource, Part
 from .errors import BadInput, NotUpstream
 from .layout import INDEXES, digest, links, media_type
+from .licence_gate import Verdict
 from .lock import (
     Excluded,
     Lock,
     LockedChart,
+    LockedException,
     LockedFile,
     LockedImage,
     LockedImages,
@@ -47,7 +50,7 @@ def lock(catalog: Catalog, source: Source, source_map: SourceMap, report: Report
     nor excluded, NotUpstream for what upstream lacks, and what ``source`` and the model hubs raise.
     """
     report = report or Silent()
-    check_licences(catalog)
+    verdicts = check_licences(catalog)
     with tempfile.TemporaryDirectory(prefix="sealift-lock-") as scratch:
         contents = []
         for part in catalog.parts:
@@ -61,16 +64,22 @@ def lock(catalog: Catalog, source: Source, source_map: SourceMap, report: Report
     for model in catalog.models:
         report.say(f"model {model.name}")
         locked_models.append(models.lock_model(model, source_map))
-    return assemble(catalog, contents, images, locked, locked_models)
+    return assemble(catalog, contents, images, locked, locked_models, licence_gate.needed(verdicts))
 
 
-def check_licences(catalog: Catalog) -> None:
+def check_licences(catalog: Catalog) -> list[Verdict]:
     """Refuse a catalog in which anything has a licence outside its own allow list; raises LicenceRefused, BadInput."""
     licences.check_list(catalog.licences)
-    named = [("part", catalog.parts), ("runtime", catalog.runtimes), ("model", catalog.models)]
-    for what, entries in named:
-        for entry in entries:  # type: ignore[attr-defined]
-            licences.check(f"{what} {entry.name}", entry.licence, catalog.licences)
+    components = licence_gate.of_catalog(catalog)
+    known = {c.name for c in components}
+    for e in catalog.licence_exceptions:
+        if e.component not in known:
+            raise BadInput(
+                f"licence exception {e.component!r}", "no part, runtime or model is called so", "Remove it, or mend it."
+            )
+    verdicts = licence_gate.judge(components, catalog.licences, catalog.licence_exceptions, date.today())
+    licence_gate.require(verdicts)
+    return verdicts
 
 
 def fetch(part: Part, catalog: Catalog, source: Source, source_map: SourceMap, directory: Path) -> Content:
@@ -186,6 +195,7 @@ def assemble(
     images: Mapping[str, Wanted],
     locked: Sequence[LockedImage],
     locked_models: Sequence[LockedModel],
+    exceptions: Sequence[LockedException] = (),
 ) -> Lock:
     """The lock of everything resolved."""
     parts = [
@@ -212,4 +222,5 @@ def assemble(
         exclusions=[
             Excluded(value=e.value, reason=e.reason) for e in sorted(catalog.exclusions, key=lambda e: e.value)
         ],
+        licence_exceptions=list(exceptions),
     )
