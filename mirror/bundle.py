@@ -11,10 +11,10 @@ from typing import Literal, Self
 from .document import FileModel, Strict
 from .errors import Damaged
 from .layout import BUNDLE, LOCK, REF_NAME, Descriptor, Layout, media_type
-from .lock import Lock, LockedChart, LockedImage, LockedManifest, LockedModel
+from .lock import Lock, LockedChart, LockedEvidence, LockedImage, LockedManifest, LockedModel
 from .release import Release
 
-Kind = Literal["image", "chart", "manifest", "model"]
+Kind = Literal["image", "chart", "manifest", "model", "evidence"]
 
 
 class Entry(Strict):
@@ -46,6 +46,7 @@ class Plan:
     releases: list[Release]
     models: list[LockedModel]
     platforms: list[str]
+    evidence: list[LockedEvidence]
 
     @classmethod
     def of(cls, lock: Lock) -> Self:
@@ -58,14 +59,23 @@ class Plan:
             if isinstance(c, LockedManifest)
             for u, f in zip(c.urls, c.files, strict=True)
         }
-        return cls(lock.images, list(charts.values()), list(releases.values()), lock.models, lock.platforms)
+        evidence = {e.reference: e for i in lock.images for e in i.evidence}
+        return cls(
+            lock.images,
+            list(charts.values()),
+            list(releases.values()),
+            lock.models,
+            lock.platforms,
+            list(evidence.values()),
+        )
 
     def lines(self) -> list[tuple[Kind, str, int | None]]:
         """Kind, upstream name and bytes of each entry; a chart's bytes are known when its manifest has been read."""
         found: list[tuple[Kind, str, int | None]] = [("image", i.reference, i.size) for i in self.images]
         found += [("chart", c.reference, None) for c in self.charts]
         found += [("manifest", r.reference, r.file.size) for r in self.releases]
-        return found + [("model", m.reference, sum(f.size for f in m.files)) for m in self.models]
+        found += [("model", m.reference, sum(f.size for f in m.files)) for m in self.models]
+        return found + [("evidence", e.reference, e.size) for e in self.evidence]
 
 
 @dataclass(frozen=True)

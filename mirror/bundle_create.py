@@ -16,6 +16,7 @@ from . import sbom
 from .bundle import Bundle, Contents, Kind, Plan, describe, lock_sha256
 from .document import write_atomically
 from .errors import BadInput, Damaged, NoSpace
+from .evidence.find import wrapped
 from .layout import (
     BLOBS,
     BUNDLE,
@@ -33,7 +34,7 @@ from .layout import (
     links,
     media_type,
 )
-from .lock import Lock, LockedChart, LockedImage, LockedModel
+from .lock import Lock, LockedChart, LockedEvidence, LockedImage, LockedModel
 from .model_image import layer_size
 from .packing import Packing
 from .platforms import cut
@@ -119,6 +120,7 @@ class _Making:
         found = [
             *parallel(self._resolve_image(plan.platforms), plan.images),
             *parallel(self._resolve_chart, plan.charts),
+            *parallel(self._resolve_evidence, [e for e in plan.evidence if e.kind != "index"]),
         ]
         missing = {d.digest: d.size for r in found for d in r.blobs.values() if not self.layout.has(d)}
         for abandoned in self.work.rglob("*.incomplete"):
@@ -134,6 +136,7 @@ class _Making:
         entries = [
             *parallel(self._copy, found),
             *parallel(self._release, plan.releases),
+            *parallel(self._upstream_index, [e for e in plan.evidence if e.kind == "index"]),
             *[self._model(m, plan.platforms) for m in plan.models],
         ]
         self._finish(lock_file, entries)
@@ -149,6 +152,24 @@ class _Making:
     def _resolve_chart(self, chart: LockedChart) -> Resolved:
         content = self.source.raw_manifest(Reference.parse(chart.reference).with_digest(chart.digest))
         return self._resolved("chart", chart.reference, chart.digest, content)
+
+    def _resolve_evidence(self, evidence: LockedEvidence) -> Resolved:
+        content = self.source.raw_manifest(Reference.parse(evidence.reference).with_digest(evidence.digest))
+        return self._resolved("evidence", evidence.reference, evidence.digest, content)
+
+    def _upstream_index(self, evidence: LockedEvidence) -> tuple[Kind, str, Descriptor]:
+        """Upstream's own index, as a file: signatures are about it, and the carried one was cut from it."""
+        reference = Reference.parse(evidence.reference)
+        content = self.source.raw_manifest(reference.with_digest(evidence.subject))
+        made = wrapped(reference, evidence.subject, content)
+        if made.locked.digest != evidence.digest:
+            raise Damaged(
+                evidence.reference, f"it is {made.locked.digest}, the lock says {evidence.digest}", "Lock again."
+            )
+        self.layout.add(content, "application/octet-stream")
+        self.layout.add(EMPTY, OCI_EMPTY)
+        self.report.advance(len(content))
+        return "evidence", evidence.reference, self.layout.add(made.manifest, OCI_MANIFEST)
 
     def _resolved(self, kind: Kind, name: str, locked: str, top: bytes) -> Resolved:
         if digest(top) != locked:

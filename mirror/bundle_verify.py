@@ -11,6 +11,8 @@ from pathlib import Path
 from . import sbom
 from .bundle import Bundle, Contents, Plan, describe, lock_sha256
 from .errors import Damaged
+from .evidence.judge import Judge, require, verdicts
+from .evidence.reader import FromLayout
 from .layout import (
     BLOBS,
     BUNDLE,
@@ -51,7 +53,15 @@ def verify(path: Path, report: Report, reviewed: Path | None = None) -> Bundle:
         for done in pool.map(lambda d: _blob(bundle, d, weights.get(d.digest)), graph.values()):
             report.advance(done)
     _written_as_create_writes(bundle)
+    _signed_upstream(bundle)
     return bundle
+
+
+def _signed_upstream(bundle: Bundle) -> None:
+    """What the lock's rules say of upstream's signatures holds here too; raises Untrusted."""
+    if bundle.lock.signature_rules:
+        judge = Judge(bundle.lock.signature_rules, bundle.lock.trusted_root)
+        require(verdicts(judge, bundle.lock.images, lambda name: name, FromLayout(bundle.layout)))
 
 
 def _blob(bundle: Bundle, d: Descriptor, file: LockedFile | None) -> int:
@@ -75,6 +85,7 @@ def _entries_are_the_locks(bundle: Bundle) -> None:
     promised |= {("chart", c.reference): c.digest for c in plan.charts}
     promised |= {("manifest", r.reference): _artifact(r) for r in plan.releases}
     promised |= {("model", m.reference): None for m in plan.models}
+    promised |= {("evidence", e.reference): e.digest for e in plan.evidence}
     carried: dict[tuple[str, str], str] = {(e.kind, e.reference): e.digest for e in bundle.contents.entries}
     origin = str(bundle.layout.path / BUNDLE)
     for kind, reference in sorted(promised.keys() ^ carried.keys()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,6 +11,9 @@ from pydantic import Field, StringConstraints
 
 from .document import FileModel, Strict
 from .errors import BadInput
+from .evidence.policy import SignatureRule
+
+TRUSTED_ROOT = "trusted_root.json"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=63)]
 Sentence = Annotated[str, StringConstraints(min_length=10)]
@@ -127,6 +131,13 @@ class Catalog(FileModel):
     licences: list[str] = []
     """SPDX identifiers that may be redistributed; any other stops the lock."""
     licence_exceptions: list[LicenceException] = []
+    signatures: list[SignatureRule] = []
+    """Whose signatures images must have; the first that covers an image decides, and one that none covers is refused.
+
+    Without any, signatures are carried and not judged.
+    """
+    trusted_root: dict[str, Any] | None = None
+    """Sigstore's trusted_root.json, for keyless signers: the file of that name in the catalog's directory."""
 
     @classmethod
     def load(cls, directory: Path) -> Catalog:
@@ -136,9 +147,19 @@ class Catalog(FileModel):
             raise BadInput(str(directory), "no *.yaml file in it", "Give a catalog directory, such as catalog/.")
         parts = [cls.read(f) for f in files]
         joined: dict[str, Any] = {"version": 1}
-        for field in ("platforms", "parts", "exclusions", "runtimes", "models", "licences", "licence_exceptions"):
+        for field in (
+            "platforms",
+            "parts",
+            "exclusions",
+            "runtimes",
+            "models",
+            "licences",
+            "licence_exceptions",
+            "signatures",
+        ):
             joined[field] = [x for p in parts for x in getattr(p, field)]
         joined["kubernetes"] = next((p.kubernetes for p in parts if p.kubernetes), None)
+        joined["trusted_root"] = _json(directory / TRUSTED_ROOT)
         catalog = cls.model_construct(**joined)
         catalog.check(str(directory))
         return catalog
@@ -152,3 +173,15 @@ class Catalog(FileModel):
         for field in ("platforms", "kubernetes", "licences"):
             if not getattr(self, field):
                 raise BadInput(origin, f"no file says {field}", f"Add {field}: to one of the files.")
+        if any(r.keyless for r in self.signatures) and self.trusted_root is None:
+            raise BadInput(origin, f"keyless signers need {TRUSTED_ROOT}, which it lacks", "Put sigstore's own there.")
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        data: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError as e:
+        raise BadInput(str(path), f"no JSON: {e}", "Take sigstore's own file as it is.") from e
+    return data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import TypeVar
 
 from .bundle import Bundle, Entry
 from .errors import BadInput, RegistryRefused, SealiftError
+from .evidence.judge import Judge, Verdict, verdicts
+from .evidence.reader import FromInternal
 from .layout import RECEIPT
 from .lock import LockedRuntime
 from .progress import Report
@@ -71,8 +73,11 @@ def load(bundle: Bundle, registry: str, internal: Internal, site: Path, report: 
     report.say(f"{len(there)} of {len(deliveries)} are there already")
     report.begin("load", sum(d.entry.size for d in absent))
     with tempfile.TemporaryDirectory(prefix="sealift-load-") as scratch:
-        missing = _each(lambda d: _send(bundle, d, internal, Path(scratch), report), absent)
-    received = receipt(bundle, registry, deliveries, [m for m in missing if m], site)
+        unsent = _each(lambda d: _send(bundle, d, internal, Path(scratch), report), absent)
+    missing = [m for m in unsent if m]
+    signed = _signed(bundle, registry, internal, {m.reference for m in missing}, report)
+    missing += [Missing(reference=v.image, why=v.because) for v in signed.values() if not v.signed]
+    received = receipt(bundle, registry, deliveries, missing, site, signed)
     received.write(site / RECEIPT)
     return received
 
@@ -95,7 +100,14 @@ def refused(receipt: Receipt) -> RegistryRefused | None:
     )
 
 
-def receipt(bundle: Bundle, registry: str, deliveries: list[Delivery], missing: list[Missing], site: Path) -> Receipt:
+def receipt(
+    bundle: Bundle,
+    registry: str,
+    deliveries: list[Delivery],
+    missing: list[Missing],
+    site: Path,
+    signed: Mapping[str, Verdict],
+) -> Receipt:
     """The receipt of what arrived; writes the parts' charts and YAML below ``site``."""
     lost = {m.reference for m in missing}
     arrived = {d.entry.reference: d for d in deliveries if d.entry.reference not in lost}
@@ -110,6 +122,7 @@ def receipt(bundle: Bundle, registry: str, deliveries: list[Delivery], missing: 
                 upstream_digest=i.upstream_digest,
                 mirrored=str(arrived[i.reference].target),
                 size=i.size,
+                signature=signed[i.reference].because if i.reference in signed else None,
             )
             for i in bundle.lock.images
             if i.reference in arrived
@@ -132,6 +145,17 @@ def receipt(bundle: Bundle, registry: str, deliveries: list[Delivery], missing: 
         exclusions=bundle.lock.exclusions,
         missing=missing,
     )
+
+
+def _signed(bundle: Bundle, registry: str, internal: Internal, lost: set[str], report: Report) -> dict[str, Verdict]:
+    """The verdict on the images that arrived, by the evidence as the registry now has it; none without rules."""
+    if not bundle.lock.signature_rules:
+        return {}
+    report.say("upstream's signatures, read back from the registry")
+    judge = Judge(bundle.lock.signature_rules, bundle.lock.trusted_root)
+    arrived = [i for i in bundle.lock.images if i.reference not in lost]
+    found = verdicts(judge, arrived, lambda name: mirrored(name, registry), FromInternal(internal))
+    return {v.image: v for v in found}
 
 
 def _runtime(r: LockedRuntime) -> ReceivedRuntime:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from .document import FileModel, Strict
+from .evidence.policy import SignatureRule
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 
@@ -15,8 +16,8 @@ Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 class LockedEvidence(Strict):
     """What upstream says about an image in a manifest of its own: a signature, an attestation or an SBOM."""
 
-    kind: Literal["signature", "attestation", "sbom", "referrer"]
-    """``referrer`` is what refers to the image and is none of the others; it is carried and not judged."""
+    kind: Literal["signature", "attestation", "sbom", "index"]
+    """``index`` is upstream's own index, wrapped, where the one that is carried was cut: signatures are about it."""
     subject: Digest
     """Of the image, index or platform's manifest that it is about."""
     reference: str
@@ -50,6 +51,8 @@ class LockedImage(Strict):
     """Where discovery met it: ``<part>: <Kind>/<name> <path>``. Sorted."""
     evidence: list[LockedEvidence] = []
     """Sorted by reference."""
+    signature: str | None = None
+    """What the rules made of it, in words; None where there are no rules."""
 
 
 class LockedFile(Strict):
@@ -157,3 +160,7 @@ class Lock(FileModel):
     exclusions: list[Excluded]
     licence_exceptions: list[LockedException] = []
     """Those that something in the lock needs. Sorted by component."""
+    signature_rules: list[SignatureRule] = []
+    """The catalog's, so that they are judged by again inside."""
+    trusted_root: dict[str, Any] | None = None
+    """Sigstore's trusted_root.json, where a rule needs it."""

@@ -24,6 +24,8 @@ class ReceivedImage(Strict):
     mirrored: str
     """``<internal registry>/<upstream name>@<digest>``."""
     size: int
+    signature: str | None = None
+    """What the lock's rules made of upstream's signatures, read back from the internal registry."""
 
 
 class ReceivedModel(Strict):

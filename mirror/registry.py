@@ -115,6 +115,25 @@ class Internal:
             return False
         return digest(content) == reference.digest
 
+    def raw_manifest(self, reference: Reference) -> bytes:
+        """The bytes at ``reference``; raises NotUpstream, RegistryRefused, or Damaged (other digest)."""
+        name = reference.pinned() if reference.digest else reference
+        content = skopeo.run(
+            self.engine, ["inspect", "--raw", *self._options(""), f"docker://{name}"], self._paths(), str(reference)
+        )
+        if reference.digest and digest(content) != reference.digest:
+            raise Damaged(str(reference), f"the registry answered with {digest(content)}", "Load the bundle again.")
+        return content
+
+    def copy_blobs(self, reference: Reference, layout: Layout, scratch: Path) -> None:
+        """Bring what the manifest at ``reference`` (by digest) points to into ``layout``; ``scratch`` is new."""
+        layout.blobs.mkdir(parents=True, exist_ok=True)
+        scratch.mkdir(parents=True)
+        arguments = ["copy", "--quiet", "--preserve-digests", "--retry-times", str(RETRIES), *self._options("src-")]
+        arguments += ["--dest-oci-accept-uncompressed-layers", "--dest-shared-blob-dir", str(layout.blobs)]
+        paths = [layout.blobs, scratch, *self._paths()]
+        skopeo.run(self.engine, [*arguments, f"docker://{reference.pinned()}", f"oci:{scratch}"], paths, str(reference))
+
     def push(self, layout: Layout, entry: Descriptor, target: Reference, scratch: Path) -> None:
         """Send ``entry`` of ``layout`` with all that it points to; ``target`` has a tag or a digest.
 

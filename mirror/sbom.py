@@ -27,7 +27,7 @@ _LINKS = {
     "sbom": ExternalReferenceType.BOM,
     "attestation": ExternalReferenceType.ATTESTATION,
     "signature": ExternalReferenceType.DIGITAL_SIGNATURE,
-    "referrer": ExternalReferenceType.OTHER,
+    "index": ExternalReferenceType.OTHER,
 }
 
 

@@ -82,6 +82,12 @@ def test_the_catalog_entries_of_the_docs_are_accepted() -> None:
     assert all(Catalog.parse(text, "docs.yaml").models for text in found)
 
 
+def test_the_signature_rules_of_the_docs_are_accepted() -> None:
+    found = [text for _, text in blocks("yaml") if text.startswith("signatures:")]
+    assert found
+    assert all(Catalog.parse(text, "docs.yaml").signatures for text in found)
+
+
 def test_the_licence_exceptions_of_the_docs_are_accepted() -> None:
     found = [text for _, text in blocks("yaml") if text.startswith("licence_exceptions:")]
     assert found
