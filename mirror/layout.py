@@ -101,7 +101,7 @@ def media_type(manifest: bytes, origin: str) -> str:
     try:
         data = json.loads(manifest)
         said = data.get("mediaType") or (OCI_INDEX if "manifests" in data else OCI_MANIFEST if "layers" in data else "")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         said = "no JSON document"
     if said not in INDEXES | MANIFESTS:
         raise NotUpstream(origin, f"{said or 'schema 1'} is no OCI or Docker manifest", "Name an image of schema 2.")
@@ -114,7 +114,7 @@ def links(manifest: bytes, origin: str) -> list[Descriptor]:
         data = json.loads(manifest)
         named = data["manifests"] if media_type(manifest, origin) in INDEXES else [data["config"], *data["layers"]]
         return [Descriptor.parse(d) for d in named]
-    except (ValueError, KeyError, TypeError) as e:
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
         raise Damaged(origin, f"a malformed manifest: {e!r}", "Fetch it again.") from e
 
 

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from . import licence_gate, licences, models, render
+from . import licence_gate, licences, models, render, unpack
 from .catalog import Catalog, ChartSource, ManifestSource, Part
 from .errors import BadInput
 from .evidence.judge import Judge
@@ -94,8 +94,10 @@ def _fetch_chart(part: Part, chart: ChartSource, kubernetes: str, source: Source
     reference = Reference.parse(f"{chart.oci}:{chart.version.replace('+', '_')}")
     pinned = reference.with_digest(digest(source.raw_manifest(reference)))
     directory.mkdir(parents=True, exist_ok=True)
+    archive = source.pull_chart(pinned, directory)
+    unpack.check(archive, unpack.CHART)  # before helm unpacks it, here and everywhere after
     documents = render.chart(
-        source.pull_chart(pinned, directory),
+        archive,
         release=chart.release,
         namespace=part.namespace or "default",
         values=chart.values,
