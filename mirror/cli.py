@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,8 +13,8 @@ from rich.filesize import decimal
 from .bundle import Bundle, Plan
 from .errors import BadInput, SealiftError
 from .lock import Lock
+from .nodeconfig.cli import app as nodeconfig
 from .progress import report
-from .receipt import Receipt
 from .signing import cli as signing
 from .source_map import SourceMap
 
@@ -24,9 +24,8 @@ app = typer.Typer(
     help="Carries a model-serving platform into a cluster without internet, and proves that it works there.",
 )
 bundle_app = typer.Typer(no_args_is_help=True, help="Make, check and read bundles: what crosses the gap.")
-nodeconfig_app = typer.Typer(no_args_is_help=True, help="Write what nodes need to pull from the internal registry.")
 app.add_typer(bundle_app, name="bundle")
-app.add_typer(nodeconfig_app, name="nodeconfig")
+app.add_typer(nodeconfig, name="nodeconfig")
 app.add_typer(signing.key_app, name="key")
 app.add_typer(signing.trust_app, name="trust")
 bundle_app.command("sign")(signing.sign)
@@ -223,28 +222,6 @@ def load(
         raise refused
     arrived = f"{len(received.images)} images, {len(received.models)} models, {len(received.parts)} parts"
     _print(received.model_dump(mode="json"), f"{arrived} in {registry}; receipt in {output}", json_)
-
-
-@nodeconfig_app.command("containerd")
-def nodeconfig_containerd(
-    receipt: Annotated[Path, typer.Option(help="The receipt of the load.")] = Path("site/receipt.json"),
-    ca_file: Annotated[
-        str | None, typer.Option(metavar="PATH_ON_NODE", help="Where the registry's authority lies on the nodes.")
-    ] = None,
-    output: Annotated[Path, typer.Option(help="The directory to write; containerd's config_path on the nodes.")] = Path(
-        "certs.d"
-    ),
-    json_: Json = False,
-) -> None:
-    """Write containerd's hosts.toml for every upstream registry, so that nodes pull from inside and nowhere else.
-
-    Example: sealift nodeconfig containerd --ca-file /etc/containerd/site-ca.pem --output certs.d
-    """
-    from . import nodeconfig
-
-    files = nodeconfig.containerd(Receipt.read(receipt), PurePosixPath(ca_file) if ca_file else None)
-    written = nodeconfig.write(files, output)
-    _print({"files": [str(p) for p in written]}, "\n".join(map(str, written)), json_)
 
 
 @app.command("preflight")
