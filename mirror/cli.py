@@ -12,6 +12,7 @@ from rich.filesize import decimal
 
 from .bundle import Bundle, Plan
 from .errors import BadInput, SealiftError
+from .exchange.cli import app as exchange
 from .lock import Lock
 from .nodeconfig.cli import app as nodeconfig
 from .progress import report
@@ -26,6 +27,7 @@ app = typer.Typer(
 bundle_app = typer.Typer(no_args_is_help=True, help="Make, check and read bundles: what crosses the gap.")
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(nodeconfig, name="nodeconfig")
+app.add_typer(exchange)
 app.add_typer(signing.key_app, name="key")
 app.add_typer(signing.trust_app, name="trust")
 bundle_app.command("sign")(signing.sign)
