@@ -93,11 +93,25 @@ class DirectorySource(Strict):
     path: Path
 
 
+class OciSource(Strict):
+    """An artifact in a registry with one layer for each file: a CNCF ModelPack, or files pushed by oras."""
+
+    kind: Literal["oci"] = "oci"
+    reference: str
+
+
+class ModelcarSource(Strict):
+    """An image that holds a model below /models; it is carried as it is, and looked into at the lock."""
+
+    kind: Literal["modelcar"] = "modelcar"
+    reference: str
+
+
 class Model(Strict):
     """Weights, carried as an image that the kubelet mounts."""
 
     name: Name
-    source: Annotated[HubSource | DirectorySource, Field(discriminator="kind")]
+    source: Annotated[HubSource | DirectorySource | OciSource | ModelcarSource, Field(discriminator="kind")]
     licence: str
     reason: Sentence
     allow_files: list[str] = []

@@ -48,9 +48,10 @@ def of_lock(lock: Lock) -> list[Component]:
     """What a lock carries: parts, images, models. An image is excepted with the parts and runtimes that name it."""
     runtimes = {r.image: f"runtime {r.name}" for r in lock.runtimes}
     found = [Component(f"part {p.name}", p.licence, frozenset([f"part {p.name}"])) for p in lock.parts]
+    modelcars = {m.image: f"model {m.name}" for m in lock.models if m.image}
     for image in lock.images:
         parts = {f"part {p.name}" for p in lock.parts if image.reference in p.images}
-        also = {runtimes[image.reference]} if image.reference in runtimes else set()
+        also = {named[image.reference] for named in (runtimes, modelcars) if image.reference in named}
         found.append(Component(f"image {image.reference}", image.licence, frozenset(parts | also)))
     return found + [Component(f"model {m.name}", m.licence, frozenset([f"model {m.name}"])) for m in lock.models]
 

@@ -107,17 +107,22 @@ class LockedModel(Strict):
     """A model at a commit, file by file."""
 
     name: str
+    source: Literal["hub", "directory", "oci", "modelcar"] = "hub"
     origin: str
-    """``<host>/<repo>`` of a hub, or ``directory/<name>``: becomes the image's upstream name."""
+    """``<host>/<repo>`` of a hub or a registry, or ``directory/<name>``: becomes the image's upstream name."""
     revision: str
-    """Commit of 40 hex digits, or the digest of the file list of a directory."""
+    """Commit of 40 hex digits, or 64 hex digits: of the file list of a directory, of a manifest in a registry."""
     licence: str
     files: list[LockedFile]
     """Sorted by name."""
+    image: str | None = None
+    """The key of Lock.images that a modelcar is; None where the files are packed into an image of their own."""
 
     @property
     def reference(self) -> str:
         """The upstream-style image reference under which the weights are carried, tagged by revision."""
+        if self.image:
+            return self.image
         return f"{self.origin.lower()}:{self.revision}"
 
 

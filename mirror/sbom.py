@@ -110,7 +110,9 @@ def _model(model: LockedModel) -> Component:
     if host == "huggingface.co":
         namespace, _, name = repository.rpartition("/")
         purl = PackageURL("huggingface", namespace or None, name, model.revision)
-    if "." in host:
+    elif model.source in ("oci", "modelcar"):
+        purl = _oci(Reference.parse(model.origin), f"sha256:{model.revision}")
+    if model.source == "hub":
         links = [_link(ExternalReferenceType.DISTRIBUTION, f"https://{model.origin}")]
     return Component(
         name=model.name,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
 import lzma
 import tarfile
 import zlib
@@ -12,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
 
 from .errors import Damaged
 
-LARGEST_READ = 4 << 20
-"""Bytes that are read at once at most; contents are read in far smaller pieces."""
+LARGEST_HEADER = 1 << 20
+"""Bytes of an extended header: long names and PAX attributes need a few hundred."""
+_EXTENDED = frozenset(
+    {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
+)
 
 AGAIN = "Do not use it; ask whoever made it."
 
@@ -96,43 +95,22 @@ def _inside(path: PurePosixPath, target: str) -> bool:
     return True
 
 
-class _Bounded(io.BufferedIOBase):
-    """A stream of which nobody reads much at once: tarfile takes an extended header whole, of whatever size it says."""
+class Header(tarfile.TarInfo):
+    """A header that is refused when it says that an extended header of it is large: tarfile takes those whole."""
 
-    def __init__(self, stream: IO[bytes], archive: Path) -> None:
-        self._stream, self._archive = stream, archive
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or not 0 <= size <= LARGEST_READ:
-            raise Damaged(str(self._archive), f"a header in it has {size:,} bytes", AGAIN)
-        return self._stream.read(size)
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-
-def _stream(archive: Path) -> IO[bytes]:
-    with archive.open("rb") as f:
-        start = f.read(6)
-    for magic, opened in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open)):
-        if start.startswith(magic):
-            return cast("IO[bytes]", opened(archive, "rb"))
-    return archive.open("rb")
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Header:
+        """See :class:`tarfile.TarInfo`."""
+        made = super().frombuf(buf, encoding, errors)
+        if made.type in _EXTENDED and made.size > LARGEST_HEADER:
+            raise tarfile.ReadError(f"an extended header of {made.size:,} bytes")
+        return made
 
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
     try:
-        with _stream(archive) as stream, tarfile.open(fileobj=_Bounded(stream, archive), mode="r:") as tar:
+        with tarfile.open(archive, "r:*", tarinfo=Header, errorlevel=2) as tar:
             yield tar
     except (tarfile.TarError, EOFError, OSError, ValueError, lzma.LZMAError, zlib.error) as e:
         raise Damaged(str(archive), f"it cannot be read as an archive: {e}", AGAIN) from e

@@ -62,7 +62,10 @@ def lock() -> Lock:
         ],
         models=[
             LockedModel(name="m", origin="huggingface.co/Org/M", revision="c" * 40, licence="MIT", files=[file]),
-            LockedModel(name="d", origin="directory/d", revision="d" * 64, licence="MIT", files=[file]),
+            LockedModel(name="o", source="oci", origin="quay.io/a/o", revision="e" * 64, licence="MIT", files=[file]),
+            LockedModel(
+                name="d", source="directory", origin="directory/d", revision="d" * 64, licence="MIT", files=[file]
+            ),
         ],
         runtimes=[LockedRuntime(name="r", engine="vllm", accelerator="cpu", image="docker.io/library/b")],
         exclusions=[],
@@ -84,7 +87,7 @@ def test_the_validator_would_notice() -> None:
 def test_everything_in_the_lock_is_in_it_with_digest_and_licence() -> None:
     found = {c["bom-ref"]: c for c in json.loads(sbom.text(lock(), "ab"))["components"]}
     assert sorted(found) == [
-        "image:docker.io/library/b", "image:quay.io/org/app:1", "model:d", "model:m",
+        "image:docker.io/library/b", "image:quay.io/org/app:1", "model:d", "model:m", "model:o",
         "part:chart", "part:node", "part:yaml",
     ]  # fmt: skip
     image = found["image:quay.io/org/app:1"]
@@ -95,6 +98,7 @@ def test_everything_in_the_lock_is_in_it_with_digest_and_licence() -> None:
     assert found["part:yaml"]["components"][0]["hashes"][0]["content"] == "3" * 64
     assert found["model:m"]["type"] == "machine-learning-model"
     assert found["model:m"]["purl"] == f"pkg:huggingface/Org/M@{'c' * 40}"
+    assert found["model:o"]["purl"].startswith(f"pkg:oci/o@sha256:{'e' * 64}?repository_url=quay.io/a/o")
     assert found["model:m"]["components"][0]["name"] == "x.yaml"
 
 
@@ -109,7 +113,7 @@ def test_upstreams_own_sbom_is_linked_by_digest() -> None:
 def test_the_bundle_depends_on_its_parts_and_they_on_their_images() -> None:
     found = {d["ref"]: d.get("dependsOn", []) for d in json.loads(sbom.text(lock(), "ab"))["dependencies"]}
     assert found["bundle"] == [
-        "image:docker.io/library/b", "model:d", "model:m", "part:chart", "part:node", "part:yaml",
+        "image:docker.io/library/b", "model:d", "model:m", "model:o", "part:chart", "part:node", "part:yaml",
     ]  # fmt: skip
     assert found["part:chart"] == ["image:quay.io/org/app:1"]
 
