@@ -14,7 +14,7 @@ import pytest
 from mirror import load as loading
 from mirror import resolve
 from mirror.bundle import Bundle
-from mirror.bundle_create import create
+from mirror.bundle_create import Order, create
 from mirror.bundle_verify import verify
 from mirror.catalog import Catalog
 from mirror.errors import Untrusted
@@ -104,7 +104,8 @@ class Scene:
         return path
 
     def bundle(self, lock: Path) -> Bundle:
-        return create(lock, self.directory / "bundle", Upstream(self.source_map), self.source_map, Silent())
+        order = Order(lock, self.directory / "bundle", Upstream(self.source_map), self.source_map)
+        return create(order, Silent())
 
 
 @pytest.fixture(scope="module")
