@@ -130,7 +130,7 @@ def verified(bundle: Path, root_file: Path | None, trust: Path | None, *, accept
     return Trust(trust or Path("trust")).verify(bundle, accept=accept)
 
 
-def inventory(path: Path, key: list[str] | None) -> Inventory:
+def inventory(path: Path, key: list[Path] | None) -> Inventory:
     """The inventory in ``path``, which one of the keys ``key`` must have signed when any is given.
 
     An inventory that somebody forged makes a delta that lacks something, which the load refuses with what is missing;
@@ -140,5 +140,5 @@ def inventory(path: Path, key: list[str] | None) -> Inventory:
     from . import detached, keys
 
     if key:
-        detached.verify(path, [keys.public(k) for k in key])
+        detached.verify(path, [keys.public(str(k)) for k in key])
     return Inventory.read(path)

@@ -28,7 +28,7 @@ TrustDirectory = Annotated[Path, typer.Option("--trust", help="The directory of 
 Days = Annotated[int, typer.Option(help="Days until what is signed expires.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output and nothing else.")]
 InventoryKeys = Annotated[
-    list[str] | None,
+    list[Path] | None,
     typer.Option(
         "--since-key", metavar="KEY", help="Must have signed the inventory: a .pub file; one of them is enough."
     ),
