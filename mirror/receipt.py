@@ -95,6 +95,11 @@ class Receipt(FileModel):
     exclusions: list[Excluded]
     missing: list[Missing] = []
 
+    @property
+    def mirrored_names(self) -> list[str]:
+        """``<internal registry>/<upstream name>@<digest>`` of every image and model."""
+        return [*(i.mirrored for i in self.images), *(m.mirrored for m in self.models)]
+
     @cached_property
     def _by_name(self) -> dict[str, ReceivedImage]:
         names: dict[str, ReceivedImage] = {}

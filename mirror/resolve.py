@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from . import licence_gate, licences, models, render, unpack
+from . import licence_gate, licences, model_files, models, render, unpack
 from .catalog import Catalog, ChartSource, ManifestSource, Part
 from .errors import BadInput
 from .evidence.judge import Judge
@@ -32,7 +32,7 @@ from .lock import (
 )
 from .progress import Report, Silent
 from .reference import Reference
-from .registry import Source
+from .registry import Source, pull_chart
 from .resolve_images import resolve_all
 from .source_map import SourceMap
 from .wanted import Content, Wanted, key, unused_exclusions, wanted
@@ -60,7 +60,10 @@ def lock(catalog: Catalog, source: Source, source_map: SourceMap, report: Report
     locked_models = []
     for model in catalog.models:
         report.say(f"model {model.name}")
-        locked_models.append(models.lock_model(model, source_map))
+        found = models.lock_model(model, source_map, source, locked)
+        if not model_files.licence_file(found):
+            report.say(f"model {model.name} has no licence file; {found.licence} is what the catalog says")
+        locked_models.append(found)
     return assemble(catalog, contents, images, locked, locked_models, licence_gate.needed(verdicts))
 
 
@@ -94,7 +97,7 @@ def _fetch_chart(part: Part, chart: ChartSource, kubernetes: str, source: Source
     reference = Reference.parse(f"{chart.oci}:{chart.version.replace('+', '_')}")
     pinned = reference.with_digest(digest(source.raw_manifest(reference)))
     directory.mkdir(parents=True, exist_ok=True)
-    archive = source.pull_chart(pinned, directory)
+    archive = pull_chart(source, pinned, directory)
     unpack.check(archive, unpack.CHART)  # before helm unpacks it, here and everywhere after
     documents = render.chart(
         archive,

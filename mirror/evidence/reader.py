@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import NotUpstream
-from ..layout import Descriptor, Layout, digest
+from ..layout import Descriptor, Layout
 from ..reference import Reference
-from ..registry import Internal, Source
+from ..registry import Internal, Source, small_blob
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class FromSource:
-    """Reads through a source of images, which speaks no referrers API: only the tag that stands in for it is known."""
+    """Reads from upstream: by the referrers API, and where a registry has none by the tag that stands in for it."""
 
     source: Source
 
@@ -53,16 +51,11 @@ class FromSource:
 
     def blob(self, reference: Reference, manifest: bytes, d: Descriptor) -> bytes:
         """See :class:`Reader`."""
-        with tempfile.TemporaryDirectory(prefix="sealift-evidence-") as scratch:
-            layout = Layout(Path(scratch) / "layout")
-            layout.path.mkdir()
-            pinned = reference.with_digest(digest(manifest))
-            self.source.copy_blobs(pinned, manifest, layout, Path(scratch) / "copy")
-            return layout.read(d.digest)
+        return small_blob(self.source, reference, d)
 
     def referrers(self, reference: Reference) -> list[Referrer]:
         """See :class:`Reader`."""
-        index = self.manifest(fallback(reference))
+        index = self.source.referrers(reference) or self.manifest(fallback(reference))
         return parse_referrers(index) if index else []
 
 
@@ -81,11 +74,7 @@ class FromInternal:
 
     def blob(self, reference: Reference, manifest: bytes, d: Descriptor) -> bytes:
         """See :class:`Reader`."""
-        with tempfile.TemporaryDirectory(prefix="sealift-evidence-") as scratch:
-            layout = Layout(Path(scratch) / "layout")
-            layout.path.mkdir()
-            self.internal.copy_blobs(reference.with_digest(digest(manifest)), layout, Path(scratch) / "copy")
-            return layout.read(d.digest)
+        return small_blob(self.internal, reference, d)
 
     def referrers(self, reference: Reference) -> list[Referrer]:
         """See :class:`Reader`: the lock names the digests."""
