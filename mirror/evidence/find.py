@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..errors import Damaged, NotUpstream
 from ..layout import INDEXES, OCI_MANIFEST, Descriptor, digest, encode, links, media_type
 from ..lock import LockedEvidence
 from ..reference import Reference
@@ -84,15 +85,13 @@ def wrapped(image: Reference, upstream_digest: str, upstream: bytes) -> Found:
 def _tagged(image: Reference, subject: str, reader: Reader) -> Iterator[Found]:
     for suffix, kind in TAGS.items():
         tag = f"{subject.replace(':', '-')}.{suffix}"
-        manifest = reader.manifest(Reference(image.registry, image.repository, tag))
-        if manifest:
+        if manifest := _read(reader, Reference(image.registry, image.repository, tag)):
             yield from _described(image, subject, manifest, kind, tag)
 
 
 def _referring(image: Reference, subject: str, reader: Reader) -> Iterator[Found]:
     for referrer in reader.referrers(image.with_digest(subject)):
-        pinned = Reference(image.registry, image.repository, None, referrer.descriptor.digest)
-        manifest = reader.manifest(pinned)
+        manifest = _read(reader, Reference(image.registry, image.repository, None, referrer.descriptor.digest))
         if manifest and _subject(manifest) == subject and (kind := judged_as(manifest, referrer.artifact_type)):
             yield from _described(image, subject, manifest, kind, None)
 
@@ -102,12 +101,31 @@ def _inside(image: Reference, upstream: bytes, kept: set[str], reader: Reader) -
     if media_type(upstream, str(image)) not in INDEXES:
         return
     for entry in json.loads(upstream)["manifests"]:
-        said = entry.get("annotations") or {}
+        said = entry.get("annotations") if isinstance(entry.get("annotations"), dict) else {}
         about = said.get("vnd.docker.reference.digest")
-        if said.get("vnd.docker.reference.type") == "attestation-manifest" and about in kept:
-            manifest = reader.manifest(Reference(image.registry, image.repository, None, str(entry["digest"])))
-            if manifest:
-                yield from _described(image, about, manifest, _predicates_kind(manifest), None)
+        if said.get("vnd.docker.reference.type") != "attestation-manifest" or about not in kept:
+            continue
+        if manifest := _read(reader, Reference(image.registry, image.repository, None, str(entry["digest"]))):
+            yield from _described(image, about, manifest, _predicates_kind(manifest), None)
+
+
+def _read(reader: Reader, reference: Reference) -> bytes | None:
+    """The manifest at ``reference``, unless it is malformed: anybody who may push can put anything there."""
+    manifest = reader.manifest(reference)
+    try:
+        if manifest is None or media_type(manifest, str(reference)) in INDEXES:
+            return None
+        links(manifest, str(reference))
+        data = json.loads(manifest)
+        said = [
+            data.get("annotations"),
+            data.get("subject"),
+            data["config"],
+            *(d.get("annotations") for d in data["layers"]),
+        ]
+        return manifest if all(s is None or isinstance(s, dict) for s in said) else None
+    except (NotUpstream, Damaged, AttributeError):
+        return None
 
 
 def judged_as(manifest: bytes, artifact_type: str) -> Kind | None:
@@ -132,8 +150,6 @@ def _predicates_kind(manifest: bytes) -> Kind:
 
 def _described(image: Reference, subject: str, manifest: bytes, kind: Kind, tag: str | None) -> Iterable[Found]:
     origin = f"{image.name}:{tag or digest(manifest)}"
-    if media_type(manifest, origin) in INDEXES:
-        return []
     size = len(manifest) + sum(d.size for d in {d.digest: d for d in links(manifest, origin)}.values())
     if size > LARGEST:
         return []

@@ -60,7 +60,8 @@ class Memory:
         found = []
         for content in list(self.blobs.values()):
             data = json.loads(content) if content.startswith(b"{") else {}
-            if isinstance(data, dict) and (data.get("subject") or {}).get("digest") == reference.digest:
+            subject = data.get("subject") if isinstance(data, dict) else None
+            if isinstance(subject, dict) and subject.get("digest") == reference.digest:
                 found.append(Referrer(Descriptor.of(OCI_MANIFEST, content), data.get("artifactType", "")))
         return found
 

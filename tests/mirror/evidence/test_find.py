@@ -149,3 +149,25 @@ def test_a_rule_that_says_nothing_or_too_much_is_no_rule(fields: dict[str, objec
 def test_a_keyless_signer_is_named_by_who_vouches() -> None:
     assert str(Keyless(issuer="https://i", identity="a@b")) == "a@b by https://i"
     assert statement("sha256:aa")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no json",
+        b"[]",
+        b"{}",
+        b'{"schemaVersion": 2, "config": 3, "layers": []}',
+        b'{"schemaVersion": 2, "config": {}, "layers": [3]}',
+        b'{"schemaVersion": 2, "config": {"mediaType": "a", "digest": "b", "size": 1}, "layers": 4}',
+        b'{"schemaVersion": 2, "config": {"mediaType": "a", "digest": "b", "size": 1}, "layers": [], "subject": 3}',
+        b'{"schemaVersion": 2, "config": {"mediaType": "a", "digest": "b", "size": "x"}, "layers": []}',
+    ],
+)
+def test_what_anybody_may_have_pushed_under_cosigns_tag_is_left_behind_when_malformed(
+    whole: Case, content: bytes
+) -> None:
+    subject = digest(whole.upstream)
+    whole.registry.push(content, f"{subject.replace(':', '-')}.sig")
+    assert kinds(whole) == []
+    assert whole.judged(Signer().rule()) == (False, "there is no signature")
