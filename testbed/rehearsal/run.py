@@ -107,7 +107,7 @@ class Rehearsal:
     def _inside(self, packer: Packer, site: Site, operator: Operator, cleanup: ExitStack) -> None:
         receipt = self.work / "site" / "receipt.json"
         bundle = packer.carry(self.work / "site" / "bundle")
-        trust = ["--trust", self.work / "site" / "trust"]
+        trust: list[str | Path] = ["--trust", self.work / "site" / "trust"]
         with self.timeline.step("sealift bundle verify, no network"):
             operator.sealift("trust", "init", packer.root, *trust, log="trust")
             operator.sealift("bundle", "verify", bundle, "--lock", packer.lock, *trust, log="verify")
