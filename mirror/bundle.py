@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
 from .document import FileModel, Strict
 from .errors import Damaged
-from .layout import BUNDLE, LOCK, REF_NAME, Descriptor, Layout, media_type
-from .lock import Lock, LockedChart, LockedImage, LockedManifest, LockedModel
+from .layout import BUNDLE, LOCK, REF_NAME, Descriptor, Layout, media_type, walk
+from .lock import Lock, LockedChart, LockedEvidence, LockedImage, LockedManifest, LockedModel
+from .parts import Parted, open_layout
 from .release import Release
 
-Kind = Literal["image", "chart", "manifest", "model"]
+Kind = Literal["image", "chart", "manifest", "model", "evidence"]
 
 
 class Entry(Strict):
@@ -29,12 +30,27 @@ class Entry(Strict):
     """Bytes of everything under the digest, itself included; what entries share counts in each."""
 
 
+class Since(Strict):
+    """What a bundle leaves out, because the registry that it is made for has it."""
+
+    registry: str
+    """``host[:port][/prefix]``."""
+    inventory_sha256: str
+    """Hex sha256 of the inventory that said so."""
+    omitted: dict[str, int]
+    """Digest of each blob that is left out -> its bytes. Sorted."""
+    held: dict[str, str]
+    """Digest of each of them -> a repository of the registry that has it."""
+
+
 class Contents(FileModel):
     """bundle.json. Entries are sorted by reference."""
 
     lock_sha256: str
     """Hex sha256 of the bundle's sealift.lock."""
     entries: list[Entry]
+    since: Since | None = None
+    """None for a bundle that holds everything."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,9 @@ class Plan:
     charts: list[LockedChart]
     releases: list[Release]
     models: list[LockedModel]
+    """Those that are packed here; a modelcar is one of the images."""
     platforms: list[str]
+    evidence: list[LockedEvidence]
 
     @classmethod
     def of(cls, lock: Lock) -> Self:
@@ -58,14 +76,23 @@ class Plan:
             if isinstance(c, LockedManifest)
             for u, f in zip(c.urls, c.files, strict=True)
         }
-        return cls(lock.images, list(charts.values()), list(releases.values()), lock.models, lock.platforms)
+        evidence = {e.reference: e for i in lock.images for e in i.evidence}
+        return cls(
+            lock.images,
+            list(charts.values()),
+            list(releases.values()),
+            [m for m in lock.models if m.image is None],
+            lock.platforms,
+            list(evidence.values()),
+        )
 
     def lines(self) -> list[tuple[Kind, str, int | None]]:
         """Kind, upstream name and bytes of each entry; a chart's bytes are known when its manifest has been read."""
         found: list[tuple[Kind, str, int | None]] = [("image", i.reference, i.size) for i in self.images]
         found += [("chart", c.reference, None) for c in self.charts]
         found += [("manifest", r.reference, r.file.size) for r in self.releases]
-        return found + [("model", m.reference, sum(f.size for f in m.files)) for m in self.models]
+        found += [("model", m.reference, sum(f.size for f in m.files)) for m in self.models]
+        return found + [("evidence", e.reference, e.size) for e in self.evidence]
 
 
 @dataclass(frozen=True)
@@ -83,19 +110,30 @@ class Bundle:
         lock_file = path / LOCK
         if not lock_file.is_file() or lock_sha256(lock_file) != contents.lock_sha256:
             raise Damaged(str(lock_file), f"it is not the lock that {BUNDLE} was made from", "Carry the bundle again.")
-        bundle = cls(Layout(path), Lock.read(lock_file), contents)
+        bundle = cls(open_layout(path), Lock.read(lock_file), contents)
         if sorted((d.annotations.get(REF_NAME, ""), d.digest) for d in bundle.layout.index()) != sorted(
             (e.reference, e.digest) for e in contents.entries
         ):
             raise Damaged(str(path / "index.json"), f"its entries are not those of {BUNDLE}", "Carry the bundle again.")
         return bundle
 
+    @property
+    def part_size(self) -> int | None:
+        """Bytes of each part, or None for a bundle that is not in parts."""
+        return self.layout.parts.part_size if isinstance(self.layout, Parted) else None
+
+    @property
+    def omitted(self) -> dict[str, int]:
+        """Digests and bytes of the blobs that are left out."""
+        return self.contents.since.omitted if self.contents.since else {}
+
     def descriptor(self, entry: Entry) -> Descriptor:
         """Where ``entry`` starts in the layout."""
-        path = self.layout.blob(entry.digest)
-        if not path.is_file():
-            raise Damaged(str(path), f"missing; {entry.reference} starts here", "Carry the bundle again.")
-        return Descriptor(entry.media_type, entry.digest, path.stat().st_size)
+        size = self.layout.size(entry.digest)
+        if size is None:
+            path = str(self.layout.blob(entry.digest))
+            raise Damaged(path, f"missing; {entry.reference} starts here", "Carry the bundle again.")
+        return Descriptor(entry.media_type, entry.digest, size)
 
     def entry(self, reference: str) -> Entry:
         """The entry called ``reference``; raises Damaged."""
@@ -105,14 +143,20 @@ class Bundle:
         raise Damaged(str(self.layout.path / BUNDLE), f"{reference} is not in it", "Make the bundle again.")
 
 
-def describe(layout: Layout, made: Iterable[tuple[Kind, str, Descriptor]]) -> tuple[list[Entry], list[Descriptor]]:
-    """What bundle.json and index.json say of entries (kind, reference, where it starts), both sorted by reference."""
+def describe(
+    read: Callable[[str], bytes], made: Iterable[tuple[Kind, str, Descriptor]]
+) -> tuple[list[Entry], list[Descriptor]]:
+    """What bundle.json and index.json say of entries (kind, reference, where it starts), both sorted by reference.
+
+    ``read`` gives the manifest of a digest.
+    """
     entries, named = [], []
     for kind, reference, top in sorted(made, key=lambda m: m[1]):
-        size = sum(d.size for d in layout.walk(top))
-        type_ = media_type(layout.read(top.digest), reference)
+        type_ = media_type(read(top.digest), reference)
+        typed = Descriptor(type_, top.digest, top.size, {REF_NAME: reference})
+        size = sum(d.size for d in walk(typed, read))
         entries.append(Entry(reference=reference, kind=kind, digest=top.digest, media_type=type_, size=size))
-        named.append(Descriptor(type_, top.digest, top.size, {REF_NAME: reference}))
+        named.append(typed)
     return entries, named
 
 

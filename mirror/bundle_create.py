@@ -1,234 +1,257 @@
-"""Making a bundle: everything that the lock names, brought into one OCI layout, checked against the lock."""
+"""Making a bundle: what the plan says is fetched, each byte once, straight to where it stays."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import shutil
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple
 
-from .bundle import Bundle, Contents, Kind, Plan, describe, lock_sha256
-from .errors import BadInput, Damaged, NoSpace
-from .layout import (
-    BLOBS,
-    BUNDLE,
-    INDEXES,
-    LOCK,
-    OCI_EMPTY,
-    OCI_MANIFEST,
-    PARTIAL,
-    TOP,
-    WORK,
-    Descriptor,
-    Layout,
-    digest,
-    links,
-    media_type,
-)
-from .lock import Lock, LockedChart, LockedImage, LockedModel
-from .model_image import layer_size
-from .packing import Packing
-from .platforms import cut
-from .progress import Report
-from .reference import Reference
+from .bundle import Bundle, Kind, Plan, Since, lock_sha256
+from .bundle_plan import Blob, Carried, Item, Web, Weights
+from .bundle_write import Writing, writing
+from .distribution.endpoint import Client
+from .errors import BadInput, NoSpace
+from .growing import Advance, Growing
+from .inventory import Inventory
+from .layout import OCI_INDEX, PARTIAL, Descriptor
+from .lock import Lock
+from .manifests import resolve
+from .model_image import compose
+from .parallel import Stop, parallel
+from .progress import Moving, Report, duration, size
 from .registry import Source
-from .release import EMPTY, YAML, Release
 from .source_map import SourceMap
-from .web import download
+from .taste import Enough, Taste
+from .web import fetch as fetch_web
+from .weights import bring, check_given
 
 WORKERS = 4
-"""How many images are copied at the same time."""
+"""How many blobs are fetched at the same time."""
 MARGIN = 64 << 20
-"""Bytes that stay free beyond what is computed: directories, manifests, the file system's own."""
-
-T = TypeVar("T")
-U = TypeVar("U")
+"""Bytes that stay free beyond what is computed: directories, the small files, the file system's own."""
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """An image or chart whose manifests have been read and agree with the lock."""
+class Order:
+    """What is to be made, and from what."""
 
-    kind: Kind
-    reference: Reference
-    """Upstream name, with the digest in the lock."""
-    name: str
-    """The name as the lock has it."""
-    top: bytes
-    leaves: Mapping[str, bytes]
-    """Digest of each manifest that has config and layers -> the manifest."""
+    lock_file: Path
+    output: Path
+    source: Source
+    source_map: SourceMap
+    directories: Mapping[str, Path] = field(default_factory=dict)
+    """Where the weights of models that come from a directory lie, by the model's name."""
+    part_size: int | None = None
+    since: Inventory | None = None
+    """What the other side has already: it is left out."""
+    web: Client = field(default_factory=Client)
 
     @property
-    def blobs(self) -> dict[str, Descriptor]:
-        """Config and layers of all leaves, by digest."""
-        return {d.digest: d for m in self.leaves.values() for d in links(m, self.name)}
+    def partial(self) -> Path:
+        """Where it is made."""
+        return self.output.with_name(self.output.name + PARTIAL)
 
 
-def create(
-    lock_file: Path,
-    output: Path,
-    source: Source,
-    source_map: SourceMap,
-    report: Report,
-    directories: Mapping[str, Path] | None = None,
-) -> Bundle:
-    """Make the bundle of ``lock_file`` at ``output``; what an interrupted run left in ``output``.partial is used.
+class Preflight(NamedTuple):
+    """What is going to happen, in bytes."""
 
-    ``directories`` says where the weights of models that come from a directory lie, by the model's name.
+    fetch: int
+    blobs: int
+    """How many are fetched, in whole or in part."""
+    needed: int
+    """On the disk, beyond what is there already."""
+    free: int
+    left_out: int
+    """Because the other side has it."""
+
+
+def create(order: Order, report: Report) -> Bundle:
+    """Make the bundle; what an interrupted run left in ``output``.partial is gone on with.
+
     An ``output`` that already is this lock's bundle is returned as it is. Raises BadInput when it is another's,
-    NoSpace before a blob is fetched, NotUpstream, RegistryRefused, Damaged.
+    NoSpace before a blob is fetched, NotUpstream, RegistryRefused, Damaged, and KeyboardInterrupt (Ctrl-C).
     """
-    if output.exists():
-        bundle = Bundle.open(output)
-        if bundle.contents.lock_sha256 == lock_sha256(lock_file):
-            report.say(f"{output} is whole already")
-            return bundle
-        raise BadInput(str(output), "it is the bundle of another lock", "Give another --output, or move it away.")
-    layout = Layout(output.with_name(output.name + PARTIAL))
-    packing = Packing(layout, source_map, report, directories or {})
-    making = _Making(layout, source, source_map, report, packing)
-    making.run(lock_file)
-    making.layout.path.rename(output)
-    return Bundle.open(output)
+    if order.output.exists():
+        return _whole_already(order, report)
+    stop = Stop()
+    lock = Lock.read(order.lock_file)
+    carried = plan(order, lock)
+    require_space(order.partial, _preflight_of_nothing(carried) if not order.partial.exists() else 0)
+    with writing(order.partial, carried, order.part_size) as target:
+        before = preflight(carried, target)
+        report.say(describe(before))
+        require_space(order.partial, before.needed)
+        report.begin("bundle create", before.fetch)
+        making = _Making(order, target, report, stop)
+        made = dict(parallel(making.bring, carried.fetched, WORKERS, stop))
+        entries = models_documents(carried, made, target.add)
+        target.finish(lock, order.lock_file, entries, since(order, carried))
+    order.partial.rename(order.output)
+    return Bundle.open(order.output)
+
+
+def plan(order: Order, lock: Lock) -> Carried:
+    """What is carried: reads every manifest from upstream and no blob; raises BadInput, NotUpstream, Damaged."""
+    wanted = Plan.of(lock)
+    check_given({m.name: m.origin for m in wanted.models}, dict(order.directories))
+    resolved = resolve(wanted, order.source)
+    if order.since is None:
+        return Carried(wanted, resolved, {}, {})
+    images = {k: d for r in resolved if r.kind == "image" for k, (d, _) in r.blobs.items()}
+    weights = [Weights(m, f) for m in wanted.models for f in m.files]
+    return Carried(
+        wanted,
+        resolved,
+        {k: d for k, d in images.items() if order.since.sizes.get(k) == d.size},
+        {w.key: layer for w in weights if (layer := order.since.layer(w.file))},
+    )
+
+
+def preflight(carried: Carried, target: Writing) -> Preflight:
+    """The bytes that are going to be fetched and written, with what is there already taken off."""
+    left = [(i, i.size - target.store.there(i.key, i.size)) for i in carried.fetched]
+    fetch = sum(n for _, n in left)
+    left_out = sum(d.size for d in [*carried.omitted.values(), *carried.layers.values()])
+    return Preflight(fetch, sum(1 for _, n in left if n), fetch + MARGIN, free(target.path), left_out)
+
+
+def describe(before: Preflight, rate: float | None = None) -> str:
+    """A preflight in words; ``rate`` in bytes a second, where it was measured."""
+    said = f"{size(before.fetch)} to fetch in {before.blobs} blobs; {size(before.needed)} of disk are needed, "
+    said += f"{size(before.free)} are free"
+    said += f"; {size(before.left_out)} are there already and stay away" if before.left_out else ""
+    return said + (f"; about {duration(before.fetch / rate)} at {size(int(rate))}/s" if rate else "")
+
+
+def _preflight_of_nothing(carried: Carried) -> int:
+    return sum(i.size for i in carried.fetched) + MARGIN
+
+
+def _whole_already(order: Order, report: Report) -> Bundle:
+    bundle = Bundle.open(order.output)
+    same = bundle.contents.lock_sha256 == lock_sha256(order.lock_file)
+    if (
+        same
+        and bundle.part_size == order.part_size
+        and _inventory(bundle) == (order.since.sha256 if order.since else None)
+    ):
+        report.say(f"{order.output} is whole already")
+        return bundle
+    what = "made in another way (--part-size, --since)" if same else "the bundle of another lock"
+    raise BadInput(str(order.output), f"it is {what}", "Give another --output, or move it away.")
+
+
+def _inventory(bundle: Bundle) -> str | None:
+    return bundle.contents.since.inventory_sha256 if bundle.contents.since else None
+
+
+def since(order: Order, carried: Carried) -> Since | None:
+    """What bundle.json says of what was left out."""
+    if order.since is None:
+        return None
+    left_out = {d.digest: d.size for d in [*carried.omitted.values(), *carried.layers.values()]}
+    return Since(
+        registry=order.since.registry,
+        inventory_sha256=order.since.sha256,
+        omitted={k: left_out[k] for k in sorted(left_out)},
+        held={k: order.since.blobs[k].repository for k in sorted(left_out)},
+    )
 
 
 @dataclass(frozen=True)
 class _Making:
-    layout: Layout
-    source: Source
-    source_map: SourceMap
+    order: Order
+    target: Writing
     report: Report
-    packing: Packing
-    locks: dict[str, threading.Lock] = field(default_factory=dict)
+    stop: Stop
 
-    @property
-    def work(self) -> Path:
-        return self.layout.path / WORK
+    def bring(self, item: Item) -> tuple[str, Descriptor]:
+        """``item`` brought to its place; its key and what it is."""
+        store = self.target.store
+        if found := store.done(item.key):
+            if not store.rebooted or self.target.holds(found):
+                return item.key, found
+            store.forget(item.key)
+        moving = self.report.item(str(item), item.size)
+        try:
+            with store.growing(item.key, item.size, self._advance(moving)) as content:
+                d = bring_into(item, content, self.order)
+            store.finish(item.key, d)
+        finally:
+            moving.done()
+        return item.key, d
 
-    def run(self, lock_file: Path) -> None:
-        plan = Plan.of(Lock.read(lock_file))
-        self.packing.check(plan.models)
-        found = [
-            *parallel(self._resolve_image(plan.platforms), plan.images),
-            *parallel(self._resolve_chart, plan.charts),
-        ]
-        missing = {d.digest: d.size for r in found for d in r.blobs.values() if not self.layout.has(d)}
-        for abandoned in self.work.rglob("*.incomplete"):
-            abandoned.unlink()  # huggingface-hub does not continue the download of another process.
-        layers = [(m, f) for m in plan.models for f in m.files if not self.packing.layer(f)]
-        total = sum(missing.values()) + sum(layer_size(f) for _, f in layers) + sum(r.file.size for r in plan.releases)
-        # A model's file is on disk twice while its layer is written from it.
-        require_space(self.layout.path, total + max((f.size for _, f in layers), default=0))
-        self.work.mkdir(parents=True, exist_ok=True)
-        for blob in {d for r in found for d in r.blobs}:
-            self.locks[blob] = threading.Lock()
-        self.report.begin("bundle create", total)
-        entries = [
-            *parallel(self._copy, found),
-            *parallel(self._release, plan.releases),
-            *[self._model(m, plan.platforms) for m in plan.models],
-        ]
-        self._finish(lock_file, entries)
+    def _advance(self, moving: Moving) -> Advance:
+        def advance(count: int) -> None:
+            self.stop.check()
+            moving.advance(count)
 
-    def _resolve_image(self, platforms: list[str]) -> Callable[[LockedImage], Resolved]:
-        def resolve(image: LockedImage) -> Resolved:
-            upstream = Reference.parse(image.reference).with_digest(image.upstream_digest)
-            content = self.source.raw_manifest(upstream)
-            return self._resolved("image", image.reference, image.digest, cut(content, platforms) or content)
+        return advance
 
-        return resolve
 
-    def _resolve_chart(self, chart: LockedChart) -> Resolved:
-        content = self.source.raw_manifest(Reference.parse(chart.reference).with_digest(chart.digest))
-        return self._resolved("chart", chart.reference, chart.digest, content)
+def bring_into(item: Item, content: Growing, order: Order) -> Descriptor:
+    """Fill ``content`` with ``item``, going on where it is; raises Damaged, NotUpstream, RegistryRefused, NoSpace."""
+    if isinstance(item, Blob):
+        order.source.fetch(item.reference, item.d, content)
+        return item.d
+    if isinstance(item, Web):
+        fetch_web(order.web, order.source_map.url(item.release.url), item.release.file, content)
+        return item.release.layer
+    return bring(item, content, order.source, order.web, order.source_map, order.directories.get(item.model.name))
 
-    def _resolved(self, kind: Kind, name: str, locked: str, top: bytes) -> Resolved:
-        if digest(top) != locked:
-            raise Damaged(name, f"cut to the platforms it is {digest(top)}, the lock says {locked}", "Lock again.")
-        reference = Reference.parse(name).with_digest(locked)
-        if media_type(top, name) not in INDEXES:
-            return Resolved(kind, reference, name, top, {locked: top})
-        below = [d.digest for d in links(top, name)]
-        return Resolved(
-            kind, reference, name, top, {d: self.source.raw_manifest(reference.with_digest(d)) for d in below}
-        )
 
-    def _copy(self, item: Resolved) -> tuple[Kind, str, Descriptor]:
-        for manifest_digest, manifest in item.leaves.items():
-            wanted = {d.digest: d for d in links(manifest, item.name)}
-            with ExitStack() as claimed:
-                # Whoever comes second to a blob waits and then finds it; the order of the digests rules out a deadlock.
-                for blob in sorted(d.digest for d in wanted.values() if not self.layout.has(d)):
-                    claimed.enter_context(self.locks[blob])
-                missing = [d for d in wanted.values() if not self.layout.has(d)]
-                if missing:
-                    scratch = self.work / f"copy-{threading.get_ident()}"
-                    self.source.copy_blobs(item.reference.with_digest(manifest_digest), manifest, self.layout, scratch)
-                    self.report.advance(sum(d.size for d in missing))
-            self.layout.add(manifest, media_type(manifest, item.name))
-        self.report.say(f"{item.kind} {item.reference}")
-        return item.kind, item.name, self.layout.add(item.top, media_type(item.top, item.name))
+def models_documents(
+    carried: Carried, made: Mapping[str, Descriptor], add: Callable[[bytes], object]
+) -> list[tuple[Kind, str, Descriptor]]:
+    """All entries of the bundle; ``add`` is given the models' documents, which follow from the layers in ``made``."""
+    entries = list(carried.entries())
+    for model in carried.plan.models:
+        keys = [Weights(model, f).key for f in model.files]
+        layers = [made[k] if k in made else carried.layers[k] for k in keys]
+        image = compose(model, carried.plan.platforms, layers)
+        for content in [*(c for _, c in image.documents), image.index]:
+            add(content)
+        entries.append(("model", model.reference, Descriptor.of(OCI_INDEX, image.index)))
+    return entries
 
-    def _release(self, release: Release) -> tuple[Kind, str, Descriptor]:
-        if not self.layout.has(release.layer):
-            content = download(self.source_map.url(release.url))
-            if hashlib.sha256(content).hexdigest() != release.file.sha256:
-                raise Damaged(
-                    release.url, f"it is {digest(content)}, the lock says {release.file.sha256}", "Lock again."
-                )
-            self.layout.add(content, YAML)
-        self.report.advance(release.file.size)
-        self.layout.add(EMPTY, OCI_EMPTY)
-        self.report.say(f"manifest {release.url}")
-        return "manifest", release.reference, self.layout.add(release.manifest, OCI_MANIFEST)
 
-    def _model(self, model: LockedModel, platforms: list[str]) -> tuple[Kind, str, Descriptor]:
-        top = self.packing.image(model, platforms)
-        self.report.say(f"model {model.origin}@{model.revision}")
-        return "model", model.reference, top
+def look(order: Order) -> tuple[Carried, Preflight, float | None]:
+    """What ``create`` would do, without doing it: the plan, its bytes, and the rate at which a first piece came.
 
-    def _finish(self, lock_file: Path, made: list[tuple[Kind, str, Descriptor]]) -> None:
-        entries, named = describe(self.layout, made)
-        self.layout.write_index(named)
-        (self.layout.path / LOCK).write_bytes(lock_file.read_bytes())
-        Contents(lock_sha256=lock_sha256(lock_file), entries=entries).write(self.layout.path / BUNDLE)
-        self._prune({d.digest for top in named for d in self.layout.walk(top)})
+    Raises NoSpace when it cannot fit, and what reading manifests raises.
+    """
+    carried = plan(order, Lock.read(order.lock_file))
+    fetch = sum(i.size for i in carried.fetched)
+    left_out = sum(d.size for d in [*carried.omitted.values(), *carried.layers.values()])
+    before = Preflight(fetch, len(carried.fetched), fetch + MARGIN, free(order.partial), left_out)
+    require_space(order.partial, before.needed)
+    return carried, before, measured(order, carried)
 
-    def _prune(self, reachable: set[str]) -> None:
-        """Remove what earlier runs, other locks and skopeo's conversions left behind."""
-        for path in self.layout.path.iterdir():
-            if path.name not in TOP | {BLOBS}:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        for path in self.layout.blobs.glob("*/*"):
-            if f"{path.parent.name}:{path.name}" not in reachable:
-                path.unlink()
+
+def measured(order: Order, carried: Carried) -> float | None:
+    """Bytes a second at which the beginning of the largest blob comes; None when there is none."""
+    largest = next((i for i in carried.fetched if isinstance(i, Blob)), None)
+    if largest is None:
+        return None
+    taste = Taste()
+    with contextlib.suppress(Enough):
+        order.source.fetch(largest.reference, largest.d, taste)
+    return taste.rate
 
 
 def require_space(directory: Path, needed: int) -> None:
     """Raise NoSpace unless the file system of ``directory`` (or of its nearest parent that exists) has room."""
-    existing = next(p for p in [directory, *directory.absolute().parents] if p.exists())
-    free = shutil.disk_usage(existing).free
-    if free < needed + MARGIN:
+    there = free(directory)
+    if there < needed:
         raise NoSpace(
-            str(directory),
-            f"{needed + MARGIN:,} bytes are needed and {free:,} are free",
-            "Make room or write elsewhere.",
+            str(directory), f"{needed:,} bytes are needed and {there:,} are free", "Make room or write elsewhere."
         )
 
 
-def parallel(work: Callable[[T], U], items: Iterable[T]) -> list[U]:
-    """``work`` on each of ``items``, several at once; the first failure stops what has not begun, and is raised."""
-    pool = ThreadPoolExecutor(WORKERS)
-    try:
-        futures = [pool.submit(work, i) for i in items]
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        for failed in (f for f in done if f.exception()):
-            failed.result()
-        return [f.result() for f in futures]
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+def free(directory: Path) -> int:
+    """Bytes that are free where ``directory`` is or is going to be."""
+    existing = next(p for p in [directory, *directory.absolute().parents] if p.exists())
+    return shutil.disk_usage(existing).free

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .bundle import Bundle, Contents, Plan, describe, lock_sha256
+from .bundle import Bundle, Plan, lock_sha256
+from .bundle_bytes import AGAIN, NotWhole, Wrong, check_blobs, check_parts, nothing_extra, reached
+from .bundle_plan import Weights
+from .bundle_write import LAST, small_files
 from .errors import Damaged
-from .layout import BLOBS, BUNDLE, INDEX, LOCK, OCI_LAYOUT, OCI_LAYOUT_TEXT, TOP, Descriptor, index_text, links
+from .evidence.judge import Judge, require, verdicts
+from .evidence.reader import FromLayout
+from .layout import BUNDLE, LOCK, PARTS_LIST, Descriptor, links
 from .lock import LockedFile
-from .model_image import check_layer, compose
+from .model_image import compose
+from .parts import Parted, blob_path
 from .progress import Report
 from .release import Release
-
-AGAIN = "Carry the bundle again, or make it again."
+from .tar_stream import StreamFile
 
 
 def verify(path: Path, report: Report, reviewed: Path | None = None) -> Bundle:
-    """Check the bundle at ``path``; raises Damaged naming the first file that is wrong, BadInput when it is no bundle.
+    """Check the bundle at ``path``; raises NotWhole (what is missing or damaged), Damaged, BadInput (no bundle).
 
     ``reviewed`` is the lock that was reviewed: a bundle of another one is Damaged. Without it nothing says who made
     the bundle and from which lock.
@@ -29,30 +31,25 @@ def verify(path: Path, report: Report, reviewed: Path | None = None) -> Bundle:
     if reviewed and lock_sha256(reviewed) != bundle.contents.lock_sha256:
         raise Damaged(str(path / LOCK), f"it is not {reviewed}", "Ask for the bundle of the lock that was reviewed.")
     _entries_are_the_locks(bundle)
-    graph = {d.digest: d for e in bundle.contents.entries for d in bundle.layout.walk(bundle.descriptor(e))}
-    _nothing_extra(bundle, set(graph))
+    if isinstance(bundle.layout, Parted):
+        check_parts(bundle, bundle.layout, report)
+    graph = reached(bundle)
+    nothing_extra(bundle, set(graph))
     weights = _models(bundle)
-    report.begin("bundle verify", sum(d.size for d in graph.values()))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done in pool.map(lambda d: _blob(bundle, d, weights.get(d.digest)), graph.values()):
-            report.advance(done)
-    _written_as_create_writes(bundle)
+    carried = {k: d for k, d in graph.items() if k not in bundle.omitted}
+    if unknown := sorted(bundle.omitted.keys() - graph.keys()):
+        raise Damaged(str(path / BUNDLE), f"it leaves out {unknown[0]}, which nothing leads to", AGAIN)
+    check_blobs(bundle, carried.values(), weights, report)
+    _written_as_create_writes(bundle, carried, weights)
+    _signed_upstream(bundle)
     return bundle
 
 
-def _blob(bundle: Bundle, d: Descriptor, file: LockedFile | None) -> int:
-    path = bundle.layout.blob(d.digest)
-    actual = path.stat().st_size if path.is_file() else None
-    if actual != d.size:
-        raise Damaged(str(path), "missing" if actual is None else f"it has {actual} bytes of {d.size}", AGAIN)
-    if file:
-        found = check_layer(path, file)
-    else:
-        with path.open("rb") as f:
-            found = f"sha256:{hashlib.file_digest(f, 'sha256').hexdigest()}"
-    if found != d.digest:
-        raise Damaged(str(path), f"its content is {found}", AGAIN)
-    return d.size
+def _signed_upstream(bundle: Bundle) -> None:
+    """What the lock's rules say of upstream's signatures holds here too; raises Untrusted."""
+    if bundle.lock.signature_rules:
+        judge = Judge(bundle.lock.signature_rules, bundle.lock.trusted_root)
+        require(verdicts(judge, bundle.lock.images, lambda name: name, FromLayout(bundle.layout)))
 
 
 def _entries_are_the_locks(bundle: Bundle) -> None:
@@ -61,6 +58,7 @@ def _entries_are_the_locks(bundle: Bundle) -> None:
     promised |= {("chart", c.reference): c.digest for c in plan.charts}
     promised |= {("manifest", r.reference): _artifact(r) for r in plan.releases}
     promised |= {("model", m.reference): None for m in plan.models}
+    promised |= {("evidence", e.reference): e.digest for e in plan.evidence}
     carried: dict[tuple[str, str], str] = {(e.kind, e.reference): e.digest for e in bundle.contents.entries}
     origin = str(bundle.layout.path / BUNDLE)
     for kind, reference in sorted(promised.keys() ^ carried.keys()):
@@ -75,24 +73,10 @@ def _artifact(release: Release) -> str:
     return f"sha256:{hashlib.sha256(release.manifest).hexdigest()}"
 
 
-def _nothing_extra(bundle: Bundle, reachable: set[str]) -> None:
-    for path in _files(bundle.layout.path):
-        inside = path.relative_to(bundle.layout.path)
-        if str(inside) in TOP:
-            continue
-        if inside.parts[0] != BLOBS or ":".join(inside.parts[1:]) not in reachable or path.is_symlink():
-            raise Damaged(str(path), "nothing in the lock leads to this file", "Remove it, or carry the bundle again.")
-
-
-def _files(directory: Path) -> Iterator[Path]:
-    for root, _, names in os.walk(directory):
-        yield from (Path(root) / n for n in sorted(names))
-
-
 def _models(bundle: Bundle) -> dict[str, LockedFile]:
     """What each layer of a model must hold, by the layer's digest; raises Damaged when an image is made otherwise."""
     weights: dict[str, LockedFile] = {}
-    for model in bundle.lock.models:
+    for model in Plan.of(bundle.lock).models:
         entry = bundle.entry(model.reference)
         path = bundle.layout.blob(entry.digest)
         first = links(bundle.layout.read(entry.digest), str(path))[0]
@@ -104,16 +88,36 @@ def _models(bundle: Bundle) -> dict[str, LockedFile]:
     return weights
 
 
-def _written_as_create_writes(bundle: Bundle) -> None:
+def _written_as_create_writes(bundle: Bundle, carried: dict[str, Descriptor], weights: dict[str, LockedFile]) -> None:
     """The small files follow from the blobs, byte for byte, so not even a blank of them may differ."""
-    made = [(e.kind, e.reference, bundle.descriptor(e)) for e in bundle.contents.entries]
-    entries, named = describe(bundle.layout, made)
-    expected = {
-        OCI_LAYOUT: OCI_LAYOUT_TEXT,
-        INDEX: index_text(named),
-        BUNDLE: Contents(lock_sha256=bundle.contents.lock_sha256, entries=entries).text(".json"),
-    }
-    for name, text in expected.items():
-        path = bundle.layout.path / name
-        if not path.is_file() or path.read_bytes() != text.encode():
-            raise Damaged(str(path), "it is not as sealift wrote it", AGAIN)
+    layout, entries = bundle.layout, bundle.contents.entries
+    made = [(e.kind, e.reference, bundle.descriptor(e)) for e in entries]
+    lock_file = (layout.path / LOCK).read_bytes()
+    small = small_files(bundle.lock, lock_file, made, layout.read, bundle.contents.since)
+    for name, expected in small.items():
+        path = layout.path / name
+        if not path.is_file() or path.read_bytes() != expected:
+            raise NotWhole(bundle, [Wrong(name, "it is not as sealift wrote it")])
+    if isinstance(layout, Parted):
+        order = _order(bundle, carried, weights)
+        files = [*order, *(StreamFile(path=n, size=len(small[n])) for n in LAST)]
+        text = layout.parts.model_copy(update={"files": files}).text(".json")
+        if (layout.path / PARTS_LIST).read_text() != text:
+            raise Damaged(str(layout.path / PARTS_LIST), "it is not as sealift wrote it", AGAIN)
+
+
+def _order(bundle: Bundle, carried: dict[str, Descriptor], weights: dict[str, LockedFile]) -> list[StreamFile]:
+    """The blobs as they must stand in the stream (see bundle_plan): what upstream names, layers, what follows them."""
+    models = {e.digest for e in bundle.contents.entries if e.kind == "model"}
+    others = _below(bundle, {e.digest for e in bundle.contents.entries} - models)
+    first = sorted(k for k in carried if k in others)
+    kept = {Weights(m, f).key: f for m in Plan.of(bundle.lock).models for f in m.files}
+    layers = {Weights.key_of(f): k for k, f in weights.items() if k in carried}
+    middle = [layers[w] for w in sorted(kept, key=lambda w: (kept[w].name, kept[w].sha256)) if w in layers]
+    last = sorted(k for k in carried if k not in others and k not in weights)
+    return [StreamFile(path=blob_path(k), size=carried[k].size) for k in [*first, *middle, *last]]
+
+
+def _below(bundle: Bundle, tops: set[str]) -> set[str]:
+    entries = [e for e in bundle.contents.entries if e.digest in tops]
+    return {d.digest for e in entries for d in bundle.layout.walk(bundle.descriptor(e))}

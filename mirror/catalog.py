@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +11,9 @@ from pydantic import Field, StringConstraints
 
 from .document import FileModel, Strict
 from .errors import BadInput
+from .evidence.policy import SignatureRule
+
+TRUSTED_ROOT = "trusted_root.json"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=63)]
 Sentence = Annotated[str, StringConstraints(min_length=10)]
@@ -88,15 +93,42 @@ class DirectorySource(Strict):
     path: Path
 
 
+class OciSource(Strict):
+    """An artifact in a registry with one layer for each file: a CNCF ModelPack, or files pushed by oras."""
+
+    kind: Literal["oci"] = "oci"
+    reference: str
+
+
+class ModelcarSource(Strict):
+    """An image that holds a model below /models; it is carried as it is, and looked into at the lock."""
+
+    kind: Literal["modelcar"] = "modelcar"
+    reference: str
+
+
 class Model(Strict):
     """Weights, carried as an image that the kubelet mounts."""
 
     name: Name
-    source: Annotated[HubSource | DirectorySource, Field(discriminator="kind")]
+    source: Annotated[HubSource | DirectorySource | OciSource | ModelcarSource, Field(discriminator="kind")]
     licence: str
     reason: Sentence
     allow_files: list[str] = []
     """Names of files that are carried although they are not on the safe list (pickle-bearing weights)."""
+
+
+class LicenceException(Strict):
+    """A licence outside the allow list that one component may be carried under, for a while."""
+
+    component: str
+    """``part NAME``, ``runtime NAME`` or ``model NAME``."""
+    licence: str
+    """The SPDX expression that the component has; an exception for another licence than that covers nothing."""
+    reason: Sentence
+    approved_by: str = Field(min_length=2)
+    expires: date
+    """The last day on which it holds."""
 
 
 class Catalog(FileModel):
@@ -112,6 +144,14 @@ class Catalog(FileModel):
     models: list[Model] = []
     licences: list[str] = []
     """SPDX identifiers that may be redistributed; any other stops the lock."""
+    licence_exceptions: list[LicenceException] = []
+    signatures: list[SignatureRule] = []
+    """Whose signatures images must have; the first that covers an image decides, and one that none covers is refused.
+
+    Without any, signatures are carried and not judged.
+    """
+    trusted_root: dict[str, Any] | None = None
+    """Sigstore's trusted_root.json, for keyless signers: the file of that name in the catalog's directory."""
 
     @classmethod
     def load(cls, directory: Path) -> Catalog:
@@ -121,9 +161,19 @@ class Catalog(FileModel):
             raise BadInput(str(directory), "no *.yaml file in it", "Give a catalog directory, such as catalog/.")
         parts = [cls.read(f) for f in files]
         joined: dict[str, Any] = {"version": 1}
-        for field in ("platforms", "parts", "exclusions", "runtimes", "models", "licences"):
+        for field in (
+            "platforms",
+            "parts",
+            "exclusions",
+            "runtimes",
+            "models",
+            "licences",
+            "licence_exceptions",
+            "signatures",
+        ):
             joined[field] = [x for p in parts for x in getattr(p, field)]
         joined["kubernetes"] = next((p.kubernetes for p in parts if p.kubernetes), None)
+        joined["trusted_root"] = _json(directory / TRUSTED_ROOT)
         catalog = cls.model_construct(**joined)
         catalog.check(str(directory))
         return catalog
@@ -137,3 +187,15 @@ class Catalog(FileModel):
         for field in ("platforms", "kubernetes", "licences"):
             if not getattr(self, field):
                 raise BadInput(origin, f"no file says {field}", f"Add {field}: to one of the files.")
+        if any(r.keyless for r in self.signatures) and self.trusted_root is None:
+            raise BadInput(origin, f"keyless signers need {TRUSTED_ROOT}, which it lacks", "Put sigstore's own there.")
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        data: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError as e:
+        raise BadInput(str(path), f"no JSON: {e}", "Take sigstore's own file as it is.") from e
+    return data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,11 @@ from .errors import BadInput
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+DEEPEST = 1_000
+"""How deep YAML may be nested; libyaml crashes somewhere beyond twenty times as much."""
+_BRACKETS = re.compile(r"[\[\]{}]")
+_INDENTED = re.compile(rf"^(?: {{{DEEPEST}}}|(?:[ \t]*[-?:][ \t]){{{DEEPEST}}})", re.MULTILINE)
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -44,8 +50,8 @@ class FileModel(Strict):
     def parse(cls, text: str, origin: str) -> Self:
         """Parse ``text``; ``origin`` names it in errors."""
         try:
-            data = json.loads(text) if origin.endswith(".json") else yaml.load(text, Loader)  # noqa: S506
-        except (yaml.YAMLError, json.JSONDecodeError) as e:
+            data = json.loads(text) if origin.endswith(".json") else yaml.load(shallow(text), Loader)  # noqa: S506
+        except (yaml.YAMLError, json.JSONDecodeError, RecursionError) as e:
             raise BadInput(origin, f"not well-formed: {e}", "Mend the syntax.") from e
         return validate(cls, data, origin)
 
@@ -59,6 +65,25 @@ class FileModel(Strict):
         if suffix == ".json":
             return json.dumps(data, indent=2) + "\n"
         return str(yaml.dump(data, Dumper=Dumper, sort_keys=False, width=120, allow_unicode=True))
+
+
+def shallow(text: str) -> str:
+    """``text`` itself, unless it is YAML nested so deep that libyaml's composer, which recurses in C, would crash.
+
+    Raises RecursionError. Only what looks deep is counted exactly, by events, which costs as much as parsing.
+    """
+    depth = deepest = 0
+    for bracket in _BRACKETS.finditer(text):
+        depth = depth + 1 if bracket[0] in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    if deepest < DEEPEST and not _INDENTED.search(text):
+        return text
+    depth = 0
+    for event in yaml.parse(text, Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise RecursionError(f"nested more than {DEEPEST:,} deep")
+    return text
 
 
 def validate(model: type[Model], data: Any, origin: str) -> Model:  # noqa: ANN401 - whatever the file holds
@@ -76,11 +101,16 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
 
     ``mode`` is in force before the file has its name.
     """
+    write_bytes_atomically(path, text.encode(), mode=mode)
+
+
+def write_bytes_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """As :func:`write_atomically`, of bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as f:
-            f.write(text)
+        with os.fdopen(handle, "wb") as f:
+            f.write(content)
             f.flush()
             os.fsync(f.fileno())
         Path(temporary).chmod(mode)

@@ -83,3 +83,27 @@ class ChecksFailed(SealiftError):
     """The platform was reached and something about it is not as promised."""
 
     exit_code = 12
+
+
+class Untrusted(SealiftError):
+    """Signatures that are missing, by the wrong keys, too few, expired, or older than what was accepted before."""
+
+    exit_code = 13
+
+
+class WrongTarget(SealiftError):
+    """A registry that is not the one a delta was made for: it lacks what the delta leaves out."""
+
+    exit_code = 14
+
+
+class InUse(SealiftError):
+    """Something that is to be removed and that a running pod uses."""
+
+    exit_code = 15
+
+
+class Interrupted(SealiftError):
+    """Ctrl-C: what was done so far stays, and the same command goes on from there."""
+
+    exit_code = 130

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,25 @@ INDEX = "index.json"
 BLOBS = "blobs"
 LOCK = "sealift.lock"
 BUNDLE = "bundle.json"
-TOP = frozenset({OCI_LAYOUT, INDEX, LOCK, BUNDLE})
+PARTS = "parts"
+"""The directory of a bundle in parts."""
+PARTS_LIST = "parts.json"
+SBOM = "sbom.cdx.json"
+METADATA = "metadata"
+"""The directory of a bundle that holds its signatures; never signed itself, and different each time it is written."""
+TOP = frozenset({OCI_LAYOUT, INDEX, LOCK, BUNDLE, SBOM})
 """The files of a whole bundle beside its blobs."""
+LARGEST_READ = 256 << 20
+"""Bytes of a blob that is read at once: manifests, configurations, charts, evidence."""
 PARTIAL = ".partial"
 """Suffix of a bundle that is being made."""
 WORK = ".work"
 """Inside a partial bundle: what is thrown away when the bundle is whole."""
 RECEIPT = "receipt.json"
+RECEIPTS = "receipts"
+"""Below the site directory: the receipts of bundles loaded before, numbered."""
+UPLOADS = ".uploads.json"
+"""In the site directory while a load is unfinished: where large uploads stand."""
 CONTENT = "content"
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -98,7 +110,7 @@ def media_type(manifest: bytes, origin: str) -> str:
     try:
         data = json.loads(manifest)
         said = data.get("mediaType") or (OCI_INDEX if "manifests" in data else OCI_MANIFEST if "layers" in data else "")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         said = "no JSON document"
     if said not in INDEXES | MANIFESTS:
         raise NotUpstream(origin, f"{said or 'schema 1'} is no OCI or Docker manifest", "Name an image of schema 2.")
@@ -111,8 +123,31 @@ def links(manifest: bytes, origin: str) -> list[Descriptor]:
         data = json.loads(manifest)
         named = data["manifests"] if media_type(manifest, origin) in INDEXES else [data["config"], *data["layers"]]
         return [Descriptor.parse(d) for d in named]
-    except (ValueError, KeyError, TypeError) as e:
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
         raise Damaged(origin, f"a malformed manifest: {e!r}", "Fetch it again.") from e
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Bytes of a file: where content lies, or a piece of it."""
+
+    path: Path
+    offset: int
+    count: int
+
+
+def read_segments(segments: Iterable[Segment], buffer: memoryview) -> Iterator[memoryview]:
+    """The bytes of ``segments`` one after another, in pieces of at most ``buffer``, each valid until the next.
+
+    A file that ends early gives fewer bytes; raises OSError.
+    """
+    for segment in segments:
+        left = segment.count
+        with segment.path.open("rb", buffering=0) as f:
+            f.seek(segment.offset)
+            while left and (count := f.readinto(buffer[: min(left, len(buffer))])):
+                yield buffer[:count]
+                left -= count
 
 
 @dataclass(frozen=True)
@@ -120,6 +155,16 @@ class Layout:
     """An OCI image layout in a directory."""
 
     path: Path
+
+    def size(self, digest: str) -> int | None:
+        """Bytes of the content of ``digest`` as it is there, or None when it is not."""
+        path = self.blob(digest)
+        return path.stat().st_size if path.is_file() and not path.is_symlink() else None
+
+    def segments(self, digest: str, start: int = 0, end: int | None = None) -> list[Segment]:
+        """Where bytes ``start`` to ``end`` of the content of ``digest`` lie."""
+        last = (self.size(digest) or 0) if end is None else end
+        return [Segment(self.blob(digest), start, last - start)]
 
     @property
     def blobs(self) -> Path:
@@ -133,14 +178,19 @@ class Layout:
 
     def has(self, d: Descriptor) -> bool:
         """Whether the content is there in full size. Its digest is not computed: ``sealift bundle verify`` does."""
-        path = self.blob(d.digest)
-        return path.is_file() and path.stat().st_size == d.size
+        return self.size(d.digest) == d.size
 
     def read(self, digest_: str) -> bytes:
         """A small blob's content, checked; raises Damaged naming the file."""
         path = self.blob(digest_)
+        size = self.size(digest_)
+        if size is None:
+            raise Damaged(str(path), "No such file or directory", "Make or carry the bundle again.")
+        if size > LARGEST_READ:
+            raise Damaged(str(path), f"it has {size:,} bytes, too many to be read at once", "Do not use this bundle.")
         try:
-            content = path.read_bytes()
+            buffer = memoryview(bytearray(max(size, 1)))
+            content = b"".join(map(bytes, read_segments(self.segments(digest_), buffer)))
         except OSError as e:
             raise Damaged(str(path), e.strerror or str(e), "Make or carry the bundle again.") from e
         if digest(content) != digest_:
@@ -175,8 +225,13 @@ class Layout:
 
     def walk(self, top: Descriptor) -> list[Descriptor]:
         """``top`` and everything below it, each once; raises Damaged when a manifest is missing or altered."""
-        found = {top.digest: top}
-        if top.media_type in INDEXES | MANIFESTS:
-            for below in links(self.read(top.digest), str(self.blob(top.digest))):
-                found.update((d.digest, d) for d in self.walk(below))
-        return list(found.values())
+        return walk(top, self.read)
+
+
+def walk(top: Descriptor, read: Callable[[str], bytes]) -> list[Descriptor]:
+    """``top`` and everything below it, each once; ``read`` gives the content of a digest."""
+    found = {top.digest: top}
+    if top.media_type in INDEXES | MANIFESTS:
+        for below in links(read(top.digest), top.digest):
+            found.update((d.digest, d) for d in walk(below, read))
+    return list(found.values())

@@ -11,23 +11,26 @@ from typing import Any
 
 import license_expression  # type: ignore[import-untyped]
 
-from .errors import BadInput, LicenceRefused
+from .errors import BadInput
 
 
-def check(what: str, expression: str, allowed: Collection[str]) -> None:
-    """Refuse ``what`` unless ``allowed`` satisfies ``expression``.
+def refused(what: str, expression: str, allowed: Collection[str]) -> set[str]:
+    """The identifiers for want of which ``allowed`` does not satisfy ``expression``; empty when it does.
 
     ``OR`` needs one side, ``AND`` both; ``X WITH Y`` must be in ``allowed`` as these words. ``LicenseRef-`` names,
-    for terms that have no identifier, are allowed by being listed. Raises LicenceRefused, and BadInput for what is
-    no SPDX expression.
+    for terms that have no identifier, are allowed by being listed. Raises BadInput for what is no SPDX expression.
     """
-    refused = _refused(_parse(what, expression), frozenset(allowed))
-    if refused:
-        raise LicenceRefused(
-            f"{what}, licence {expression}",
-            f"{', '.join(sorted(refused))} is not on the allow list",
-            "Leave it out, or let whoever answers for licences add it to catalog/licences.yaml.",
-        )
+    return _refused(_parse(what, expression), frozenset(allowed))
+
+
+def chosen(what: str, expression: str, allowed: Collection[str]) -> set[str]:
+    """The identifiers of an allowed ``expression`` under which something is taken: of an ``OR``, one side."""
+    return _chosen(_parse(what, expression), frozenset(allowed))
+
+
+def named(what: str, expression: str) -> set[str]:
+    """Every identifier in ``expression``; raises BadInput."""
+    return _refused(_parse(what, expression), frozenset(), every_side=True)
 
 
 def check_list(allowed: Collection[str]) -> None:
@@ -67,16 +70,25 @@ def _operands(parsed: Any) -> tuple[bool, list[Any]] | None:  # noqa: ANN401 - t
     return None
 
 
-def _refused(parsed: Any, allowed: frozenset[str]) -> set[str]:  # noqa: ANN401 - the library is untyped
+def _refused(parsed: Any, allowed: frozenset[str], *, every_side: bool = False) -> set[str]:  # noqa: ANN401 - untyped
     operands = _operands(parsed)
     if operands is None:
         name = str(parsed.render())
         return set() if name in allowed else {name}
     every, parts = operands
-    refused = [_refused(p, allowed) for p in parts]
-    if not every and not all(refused):
+    lacking = [_refused(p, allowed, every_side=every_side) for p in parts]
+    if not every and not every_side and not all(lacking):
         return set()
-    return set().union(*refused)
+    return set().union(*lacking)
+
+
+def _chosen(parsed: Any, allowed: frozenset[str]) -> set[str]:  # noqa: ANN401 - the library is untyped
+    operands = _operands(parsed)
+    if operands is None:
+        return {str(parsed.render())}
+    every, parts = operands
+    taken = parts if every else [next(p for p in parts if not _refused(p, allowed))]
+    return set().union(*(_chosen(p, allowed) for p in taken))
 
 
 @cache

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import tempfile
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from .bundle import Bundle, Entry
-from .errors import BadInput, RegistryRefused, SealiftError
-from .layout import RECEIPT
+from .errors import BadInput, Damaged, RegistryRefused, WrongTarget
+from .evidence.judge import Judge, Verdict, verdicts
+from .evidence.reader import FromInternal
+from .layout import RECEIPT, RECEIPTS, UPLOADS, Descriptor
 from .lock import LockedRuntime
+from .parallel import each
 from .progress import Report
 from .receipt import Missing, Receipt, ReceivedImage, ReceivedModel, ReceivedRuntime
 from .reference import Reference, mirrored
 from .registry import Internal
+from .sending import Outgoing, Sending, shipment
 from .site import write_part
+from .upload_journal import Journal
 
-T = TypeVar("T")
-
-WORKERS = 4
-"""How many entries are sent at the same time."""
+ASKERS = 8
+"""How many small questions are asked at the same time."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +68,11 @@ def load(bundle: Bundle, registry: str, internal: Internal, site: Path, report: 
     there = present(deliveries, internal)
     absent = [d for d in deliveries if d.target not in there]
     report.say(f"{len(there)} of {len(deliveries)} are there already")
-    report.begin("load", sum(d.entry.size for d in absent))
-    with tempfile.TemporaryDirectory(prefix="sealift-load-") as scratch:
-        missing = _each(lambda d: _send(bundle, d, internal, Path(scratch), report), absent)
-    received = receipt(bundle, registry, deliveries, [m for m in missing if m], site)
+    missing = _send(bundle, registry, absent, internal, site, report) if absent else []
+    signed = _signed(bundle, registry, internal, {m.reference for m in missing}, report)
+    missing += [Missing(reference=v.image, why=v.because) for v in signed.values() if not v.signed]
+    received = receipt(bundle, registry, deliveries, missing, site, signed)
+    keep_last(site, received)
     received.write(site / RECEIPT)
     return received
 
@@ -81,7 +81,7 @@ def present(deliveries: list[Delivery], internal: Internal) -> set[Reference]:
     """The targets that the registry holds already, byte for byte; raises RegistryRefused."""
     if deliveries:
         internal.holds(deliveries[0].target)  # One question alone first: a registry that is down is not asked 60 times.
-    held = _each(lambda d: internal.holds(d.target), deliveries)
+    held = each(lambda d: internal.holds(d.target), deliveries, ASKERS)
     return {d.target for d, holds in zip(deliveries, held, strict=True) if holds}
 
 
@@ -95,7 +95,14 @@ def refused(receipt: Receipt) -> RegistryRefused | None:
     )
 
 
-def receipt(bundle: Bundle, registry: str, deliveries: list[Delivery], missing: list[Missing], site: Path) -> Receipt:
+def receipt(
+    bundle: Bundle,
+    registry: str,
+    deliveries: list[Delivery],
+    missing: list[Missing],
+    site: Path,
+    signed: Mapping[str, Verdict],
+) -> Receipt:
     """The receipt of what arrived; writes the parts' charts and YAML below ``site``."""
     lost = {m.reference for m in missing}
     arrived = {d.entry.reference: d for d in deliveries if d.entry.reference not in lost}
@@ -110,6 +117,7 @@ def receipt(bundle: Bundle, registry: str, deliveries: list[Delivery], missing: 
                 upstream_digest=i.upstream_digest,
                 mirrored=str(arrived[i.reference].target),
                 size=i.size,
+                signature=signed[i.reference].because if i.reference in signed else None,
             )
             for i in bundle.lock.images
             if i.reference in arrived
@@ -134,25 +142,78 @@ def receipt(bundle: Bundle, registry: str, deliveries: list[Delivery], missing: 
     )
 
 
+def _signed(bundle: Bundle, registry: str, internal: Internal, lost: set[str], report: Report) -> dict[str, Verdict]:
+    """The verdict on the images that arrived, by the evidence as the registry now has it; none without rules."""
+    if not bundle.lock.signature_rules:
+        return {}
+    report.say("upstream's signatures, read back from the registry")
+    judge = Judge(bundle.lock.signature_rules, bundle.lock.trusted_root)
+    arrived = [i for i in bundle.lock.images if i.reference not in lost]
+    found = verdicts(judge, arrived, lambda name: mirrored(name, registry), FromInternal(internal))
+    return {v.image: v for v in found}
+
+
 def _runtime(r: LockedRuntime) -> ReceivedRuntime:
     return ReceivedRuntime(name=r.name, engine=r.engine, accelerator=r.accelerator, image=r.image)
 
 
-def _send(bundle: Bundle, d: Delivery, internal: Internal, scratch: Path, report: Report) -> Missing | None:
-    try:
-        layout = scratch / str(threading.get_ident())
-        layout.mkdir(exist_ok=True)
-        internal.push(bundle.layout, bundle.descriptor(d.entry), d.tagged, layout)
-        if not internal.holds(d.target):
-            return Missing(reference=d.entry.reference, why="the registry took it and does not answer for its digest")
-    except SealiftError as e:
-        report.say(f"missing {d.entry.reference}: {e.why}")
-        return Missing(reference=d.entry.reference, why=e.why)
-    report.advance(d.entry.size)
-    report.say(f"{d.entry.kind} {d.target}")
-    return None
+def _send(
+    bundle: Bundle, registry: str, absent: list[Delivery], internal: Internal, site: Path, report: Report
+) -> list[Missing]:
+    held = left_out(bundle, registry, internal)
+    outgoing: dict[Outgoing, Delivery] = {}
+    missing: dict[str, str] = {}
+    for d in absent:
+        try:
+            item = Outgoing(bundle.descriptor(d.entry), d.target, d.tagged)
+            bundle.layout.walk(item.top)
+            outgoing[item] = d
+        except Damaged as e:
+            missing[d.entry.reference] = f"{e.given}: {e.why}"
+    internal.locations = Journal(site / UPLOADS)
+    lost = Sending(internal, bundle.layout, report, held).run(shipment(bundle.layout, outgoing))
+    missing |= {outgoing[item].entry.reference: why for item, why in lost.items()}
+    for d in absent:
+        why = missing.get(d.entry.reference)
+        report.say(f"missing {d.entry.reference}: {why}" if why else f"{d.entry.kind} {d.target}")
+    return [Missing(reference=reference, why=why) for reference, why in missing.items()]
 
 
-def _each(work: Callable[[Delivery], T], items: list[Delivery]) -> list[T]:
-    with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(work, items))
+def left_out(bundle: Bundle, registry: str, internal: Internal) -> dict[str, str]:
+    """Where the registry has what the bundle leaves out: digest -> repository; raises Damaged naming what it lacks."""
+    since = bundle.contents.since
+    if since is None:
+        return {}
+    if since.registry != registry:
+        raise WrongTarget(
+            f"registry {registry}",
+            f"the bundle leaves out what {since.registry} has: it was made for that registry",
+            f"Load it there; or have one made for {registry}: sealift inventory, bundle create --since.",
+        )
+    asked = [
+        (k, size, Reference.parse(f"{registry.partition('/')[0]}/{since.held[k]}")) for k, size in since.omitted.items()
+    ]
+    there = each(lambda q: internal.has_blob(q[2], Descriptor("", q[0], q[1])), asked, ASKERS)
+    lacks = [q for q, yes in zip(asked, there, strict=True) if not yes]
+    if lacks:
+        named = ", ".join(f"{k} ({size:,} bytes, {r.repository})" for k, size, r in lacks[:20])
+        more = f" and {len(lacks) - 20} more" if len(lacks) > 20 else ""
+        raise WrongTarget(
+            f"registry {registry}",
+            f"the bundle leaves out {len(lacks)} blobs that it does not hold: {named}{more}",
+            "Make a new inventory, and a bundle since that.",
+        )
+    return {k: r.repository for k, _, r in asked}
+
+
+def keep_last(site: Path, received: Receipt) -> None:
+    """Keep the receipt of another bundle beside the new one: what rollback and `sealift prune --keep` go by."""
+    last = site / RECEIPT
+    if not last.is_file():
+        return
+    old = Receipt.read(last)
+    if old.bundle != received.bundle:
+        directory = site / RECEIPTS
+        directory.mkdir(exist_ok=True)
+        number = max((int(p.name.partition("-")[0]) for p in directory.glob("*.json")), default=0) + 1
+        (directory / f"{number:06}-{old.bundle[:12]}.json").write_bytes(last.read_bytes())

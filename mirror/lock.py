@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from .document import FileModel, Strict
+from .evidence.policy import SignatureRule
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class LockedEvidence(Strict):
+    """What upstream says about an image in a manifest of its own: a signature, an attestation or an SBOM."""
+
+    kind: Literal["signature", "attestation", "sbom", "index"]
+    """``index`` is upstream's own index, wrapped, where the one that is carried was cut: signatures are about it."""
+    subject: Digest
+    """Of the image, index or platform's manifest that it is about."""
+    reference: str
+    """``registry/repository:<tag>`` as upstream names it: cosign's, or ``at-<12 hex>`` of a referrer without one."""
+    digest: Digest
+    """Of its manifest."""
+    media_type: str
+    artifact_type: str
+    """What it says it is: the artifact type, or the media type of its first layer."""
+    size: int
+    """Bytes of its manifest and blobs."""
 
 
 class LockedImage(Strict):
@@ -29,6 +49,10 @@ class LockedImage(Strict):
     licence: str
     found: list[str]
     """Where discovery met it: ``<part>: <Kind>/<name> <path>``. Sorted."""
+    evidence: list[LockedEvidence] = []
+    """Sorted by reference."""
+    signature: str | None = None
+    """What the rules made of it, in words; None where there are no rules."""
 
 
 class LockedFile(Strict):
@@ -83,17 +107,22 @@ class LockedModel(Strict):
     """A model at a commit, file by file."""
 
     name: str
+    source: Literal["hub", "directory", "oci", "modelcar"] = "hub"
     origin: str
-    """``<host>/<repo>`` of a hub, or ``directory/<name>``: becomes the image's upstream name."""
+    """``<host>/<repo>`` of a hub or a registry, or ``directory/<name>``: becomes the image's upstream name."""
     revision: str
-    """Commit of 40 hex digits, or the digest of the file list of a directory."""
+    """Commit of 40 hex digits, or 64 hex digits: of the file list of a directory, of a manifest in a registry."""
     licence: str
     files: list[LockedFile]
     """Sorted by name."""
+    image: str | None = None
+    """The key of Lock.images that a modelcar is; None where the files are packed into an image of their own."""
 
     @property
     def reference(self) -> str:
         """The upstream-style image reference under which the weights are carried, tagged by revision."""
+        if self.image:
+            return self.image
         return f"{self.origin.lower()}:{self.revision}"
 
 
@@ -114,6 +143,16 @@ class Excluded(Strict):
     reason: str
 
 
+class LockedException(Strict):
+    """A licence outside the allow list under which one component is carried, until a day."""
+
+    component: str
+    licence: str
+    reason: str
+    approved_by: str
+    expires: date
+
+
 class Lock(FileModel):
     """The whole lock. Lists are sorted by name, parts stand in the catalog's order."""
 
@@ -124,3 +163,9 @@ class Lock(FileModel):
     models: list[LockedModel]
     runtimes: list[LockedRuntime]
     exclusions: list[Excluded]
+    licence_exceptions: list[LockedException] = []
+    """Those that something in the lock needs. Sorted by component."""
+    signature_rules: list[SignatureRule] = []
+    """The catalog's, so that they are judged by again inside."""
+    trusted_root: dict[str, Any] | None = None
+    """Sigstore's trusted_root.json, where a rule needs it."""

@@ -7,21 +7,20 @@ is root's, mode 0644 (directories 0755), dated 1970-01-01, and nothing depends o
 from __future__ import annotations
 
 import hashlib
-import os
 import tarfile
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from .errors import Damaged
-from .layout import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, TITLE, Descriptor, Layout, encode
+from .growing import Growing
+from .layout import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, TITLE, Descriptor, encode
 from .lock import LockedFile, LockedModel
 
 ROOT = "models"
+FILE_SHA256 = "vnd.sealift.file.sha256"
+"""Annotation of a layer: hex sha256 of the file that it carries, by which a later bundle knows that it is there."""
 _BLOCK = 512
-_CHUNK = 1 << 20
 _EPOCH = "1970-01-01T00:00:00Z"
 
 
@@ -42,7 +41,7 @@ def compose(model: LockedModel, platforms: Sequence[str], layers: Sequence[Descr
         "org.opencontainers.image.title": model.name,
     }
     titled = [
-        Descriptor(d.media_type, d.digest, d.size, {TITLE: f.name}).json()
+        Descriptor(d.media_type, d.digest, d.size, {TITLE: f.name, FILE_SHA256: f.sha256}).json()
         for d, f in zip(layers, model.files, strict=True)
     ]
     documents, entries = [], []
@@ -69,39 +68,67 @@ def layer_size(file: LockedFile) -> int:
     return len(_head(file)) + file.size + len(_tail(file))
 
 
-def write_layer(layout: Layout, file: LockedFile, content: Path) -> Descriptor:
-    """Make the layer of ``file`` from ``content`` and store it, reading in pieces of 1 MiB."""
-    hashed = hashlib.sha256()
-    handle, temporary = tempfile.mkstemp(dir=layout.path)
-    with os.fdopen(handle, "wb") as out, content.open("rb") as source:
-        for piece in chain([_head(file)], iter(lambda: source.read(_CHUNK), b""), [_tail(file)]):
-            hashed.update(piece)
-            out.write(piece)
-        written = out.tell()
-    Path(temporary).chmod(0o644)
-    made = Descriptor(OCI_LAYER, f"sha256:{hashed.hexdigest()}", written)
-    layout.blob(made.digest).parent.mkdir(parents=True, exist_ok=True)
-    Path(temporary).replace(layout.blob(made.digest))
-    return made
+class LayerTarget:
+    """Takes the content of ``file`` and writes the layer that carries it into ``layer``; what is there is kept."""
+
+    def __init__(self, file: LockedFile, layer: Growing) -> None:
+        self._file = file
+        self._layer = layer
+        self._head = _head(file)
+        self._begin()
+
+    @property
+    def position(self) -> int:
+        """How many bytes of the content are there."""
+        return min(self._layer.position - len(self._head), self._file.size)
+
+    def write(self, piece: memoryview) -> None:
+        """Append ``piece`` of the content."""
+        self._hashed.update(piece)
+        self._layer.write(piece)
+
+    def restart(self) -> None:
+        """Forget what is there."""
+        self._layer.restart()
+        self._begin()
+
+    def digest(self) -> str:
+        """``sha256:<64 hex>`` of the content."""
+        return f"sha256:{self._hashed.hexdigest()}"
+
+    def finish(self) -> Descriptor:
+        """Write what follows the content; gives the layer."""
+        left = layer_size(self._file) - self._layer.position
+        self._layer.write(memoryview(_tail(self._file)[-left:] if left else b""))
+        return Descriptor(OCI_LAYER, self._layer.digest(), self._layer.position)
+
+    def _begin(self) -> None:
+        self._hashed = hashlib.sha256()
+        if self._layer.position < len(self._head):
+            if self._layer.position:
+                self._layer.restart()
+            self._layer.write(memoryview(self._head))
+        for piece in self._layer.read(len(self._head), len(self._head) + self.position):
+            self._hashed.update(piece)
 
 
-def check_layer(path: Path, file: LockedFile) -> str:
-    """The layer's digest, after checking that it holds ``file`` exactly; raises Damaged naming ``path``."""
-    head, left = _head(file), file.size
+def check_layer(pieces: Iterable[memoryview], file: LockedFile, origin: str) -> str:
+    """The digest of the layer in ``pieces``, after checking that it holds ``file`` exactly; raises Damaged."""
     whole, inner = hashlib.sha256(), hashlib.sha256()
-    with path.open("rb") as f:
-        start = f.read(len(head))
-        whole.update(start)
-        while left and (piece := f.read(min(_CHUNK, left))):
-            whole.update(piece)
-            inner.update(piece)
-            left -= len(piece)
-        end = f.read(len(_tail(file)) + 1)
-        whole.update(end)
-    if start != head or left or inner.hexdigest() != file.sha256 or end != _tail(file):
-        raise Damaged(
-            str(path), f"it does not hold {file.name} (sha256 {file.sha256}) as locked", "Make or carry it again."
-        )
+    head, tail = _head(file), _tail(file)
+    ends, position = bytearray(), 0
+    first, last = len(head), len(head) + file.size
+    for piece in pieces:
+        whole.update(piece)
+        start, end = max(first - position, 0), max(min(last - position, len(piece)), 0)
+        if start < end:
+            inner.update(piece[start:end])
+        ends += bytes(piece[:start]) + bytes(piece[max(end, start) :])
+        position += len(piece)
+        if len(ends) > len(head) + len(tail):
+            break
+    if bytes(ends) != head + tail or inner.hexdigest() != file.sha256:
+        raise Damaged(origin, f"it does not hold {file.name} (sha256 {file.sha256}) as locked", "Carry it again.")
     return f"sha256:{whole.hexdigest()}"
 
 

@@ -24,6 +24,8 @@ class ReceivedImage(Strict):
     mirrored: str
     """``<internal registry>/<upstream name>@<digest>``."""
     size: int
+    signature: str | None = None
+    """What the lock's rules made of upstream's signatures, read back from the internal registry."""
 
 
 class ReceivedModel(Strict):
@@ -92,6 +94,11 @@ class Receipt(FileModel):
     runtimes: list[ReceivedRuntime]
     exclusions: list[Excluded]
     missing: list[Missing] = []
+
+    @property
+    def mirrored_names(self) -> list[str]:
+        """``<internal registry>/<upstream name>@<digest>`` of every image and model."""
+        return [*(i.mirrored for i in self.images), *(m.mirrored for m in self.models)]
 
     @cached_property
     def _by_name(self) -> dict[str, ReceivedImage]:

@@ -1,24 +1,28 @@
-"""Reading from upstream registries and writing to the internal one."""
+"""Registries: reading from those outside, and reading from and writing to the one inside."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from . import skopeo
-from .errors import BadInput, Damaged, NotUpstream, RegistryRefused
-from .layout import DOCKER_MANIFEST, Descriptor, Layout, digest, links, media_type
+from .distribution import listing, pull, push
+from .distribution.credentials import Credentials
+from .distribution.endpoint import Client, Endpoint
+from .distribution.pull import Target
+from .distribution.push import OpenAt, Sent, Uploads
+from .errors import BadInput, Damaged, NotUpstream
+from .growing import InMemory
+from .layout import Descriptor, digest, links
 from .reference import Reference
 from .source_map import SourceMap
 
 CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
-RETRIES = 2
-"""How often a copy is tried again; skopeo waits 1 s, then 2 s."""
+SMALL_BLOB = 64 << 20
+"""Bytes of a blob that is read into memory: charts, evidence."""
 
 
 class Source(Protocol):
@@ -28,12 +32,15 @@ class Source(Protocol):
         """The bytes of the manifest or index; raises NotUpstream, RegistryRefused, or Damaged (other digest)."""
         ...
 
-    def pull_chart(self, reference: Reference, directory: Path) -> Path:
-        """Fetch a chart into ``directory`` as ``<name>-<version>.tgz``; raises NotUpstream, RegistryRefused."""
+    def referrers(self, reference: Reference) -> bytes | None:
+        """The index of what refers to ``reference`` (by digest), or None; raises RegistryRefused."""
         ...
 
-    def copy_blobs(self, reference: Reference, manifest: bytes, layout: Layout, scratch: Path) -> None:
-        """Bring config and layers of ``manifest`` into ``layout``; ``scratch`` is a new directory beside it."""
+    def fetch(self, reference: Reference, d: Descriptor, target: Target) -> None:
+        """Bring the blob ``d`` of the repository of ``reference`` into ``target``, going on at its position.
+
+        Raises NotUpstream, RegistryRefused, Damaged, and what ``target`` raises.
+        """
         ...
 
 
@@ -42,49 +49,45 @@ class Upstream:
     """The registries of the connected side, hosts replaced by a source map."""
 
     source_map: SourceMap = field(default_factory=SourceMap.none)
-    engine: skopeo.Engine = field(default_factory=skopeo.find)
+    client: Client = field(default_factory=lambda: Client(Credentials.of_this_person()))
 
     def raw_manifest(self, reference: Reference) -> bytes:
         """See :class:`Source`."""
-        name, options = self._from(reference)
-        content = skopeo.run(self.engine, ["inspect", "--raw", *options, name], [], str(reference))
-        if reference.digest and digest(content) != reference.digest:
-            raise Damaged(str(reference), f"the registry answered with {digest(content)}", "Ask another mirror.")
-        return content
+        endpoint, repository = self._at(reference)
+        return pull.manifest(endpoint, repository, reference.digest or str(reference.tag), str(reference))
 
-    def pull_chart(self, reference: Reference, directory: Path) -> Path:
+    def referrers(self, reference: Reference) -> bytes | None:
         """See :class:`Source`."""
-        directory.mkdir(parents=True, exist_ok=True)
-        manifest = self.raw_manifest(reference)
-        with tempfile.TemporaryDirectory(dir=directory) as scratch:
-            layout = Layout(Path(scratch) / "layout")
-            layout.path.mkdir()
-            self.copy_blobs(reference.with_digest(digest(manifest)), manifest, layout, Path(scratch) / "copy")
-            name = f"{reference.repository.rpartition('/')[2]}-{reference.tag or 'chart'}.tgz"
-            return Path(shutil.copyfile(layout.blob(chart_layer(manifest, str(reference)).digest), directory / name))
+        endpoint, repository = self._at(reference)
+        return pull.referrers(endpoint, repository, str(reference.digest), str(reference))
 
-    def copy_blobs(self, reference: Reference, manifest: bytes, layout: Layout, scratch: Path) -> None:
-        """See :class:`Source`.
+    def fetch(self, reference: Reference, d: Descriptor, target: Target) -> None:
+        """See :class:`Source`."""
+        endpoint, repository = self._at(reference)
+        pull.blob(endpoint, repository, d, target, str(reference))
 
-        A Docker manifest cannot stand in skopeo's OCI layout, so skopeo converts its copy of it; the blobs are the
-        same, and the caller stores the manifest's own bytes. Copies that run at the same time share the blob
-        directory but never an index (https://github.com/containers/skopeo/issues/2184).
-        """
-        layout.blobs.mkdir(parents=True, exist_ok=True)
-        name, options = self._from(reference)
-        keep = [] if media_type(manifest, str(reference)) == DOCKER_MANIFEST else ["--preserve-digests"]
-        arguments = ["copy", "--quiet", "--retry-times", str(RETRIES), *keep, *[f"--src-{o[2:]}" for o in options]]
-        arguments += ["--dest-oci-accept-uncompressed-layers", "--dest-shared-blob-dir", str(layout.blobs)]
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(parents=True)
-        skopeo.run(self.engine, [*arguments, name, f"oci:{scratch}"], [layout.blobs, scratch], str(reference))
-        for d in links(manifest, str(reference)):
-            if not layout.has(d):
-                raise Damaged(str(reference), f"{d.digest} did not arrive in full", "Run the command again.")
+    def _at(self, reference: Reference) -> tuple[Endpoint, str]:
+        name, plain = self.source_map.image(reference)
+        return self.client.endpoint(name.registry, plain=plain), name.repository
 
-    def _from(self, reference: Reference) -> tuple[str, list[str]]:
-        name, plain = self.source_map.image(reference.pinned() if reference.digest else reference)
-        return f"docker://{name}", ["--tls-verify=false"] if plain else []
+
+def small_blob(source: Source, reference: Reference, d: Descriptor) -> bytes:
+    """A small blob's content, checked by its digest; raises Damaged for a large one, and what ``source`` raises."""
+    if d.size > SMALL_BLOB:
+        raise Damaged(f"{reference} {d.digest}", f"it has {d.size:,} bytes, too many for what it is", "Leave it out.")
+    target = InMemory()
+    source.fetch(reference, d, target)
+    return bytes(target.content)
+
+
+def pull_chart(source: Source, reference: Reference, directory: Path) -> Path:
+    """Fetch a chart into ``directory`` as ``<name>-<version>.tgz``; raises NotUpstream, RegistryRefused."""
+    directory.mkdir(parents=True, exist_ok=True)
+    manifest = source.raw_manifest(reference)
+    layer = chart_layer(manifest, str(reference))
+    path = directory / f"{reference.repository.rpartition('/')[2]}-{reference.tag or 'chart'}.tgz"
+    path.write_bytes(small_blob(source, reference, layer))
+    return path
 
 
 def chart_layer(manifest: bytes, origin: str) -> Descriptor:
@@ -95,55 +98,85 @@ def chart_layer(manifest: bytes, origin: str) -> Descriptor:
     raise NotUpstream(origin, "it is no Helm chart", f"Name an artifact with a layer {CHART_LAYER}.")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Internal:
-    """The registry inside. Always TLS: ``certificates`` is a directory with the authority's ``*.crt``, or None."""
+    """The registry inside. TLS, unless the person who loads said that it speaks plain HTTP."""
 
-    authfile: Path | None = None
-    certificates: Path | None = None
-    engine: skopeo.Engine = field(default_factory=skopeo.find)
+    client: Client
+    plain: bool = False
+    locations: MutableMapping[str, str] = field(default_factory=dict)
+    """Where large uploads stand, for the next run."""
+    _uploads: dict[str, Uploads] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def holds(self, reference: Reference) -> bool:
         """Whether the registry answers for ``reference`` (by digest) with exactly these bytes.
 
         Raises RegistryRefused when it cannot be asked.
         """
-        arguments = ["inspect", "--raw", *self._options(""), f"docker://{reference.pinned()}"]
         try:
-            content = skopeo.run(self.engine, arguments, self._paths(), str(reference))
-        except NotUpstream:
+            self.raw_manifest(reference)
+        except (NotUpstream, Damaged):
             return False
-        return digest(content) == reference.digest
+        return True
 
-    def push(self, layout: Layout, entry: Descriptor, target: Reference, scratch: Path) -> None:
-        """Send ``entry`` of ``layout`` with all that it points to; ``target`` has a tag or a digest.
+    def raw_manifest(self, reference: Reference) -> bytes:
+        """The bytes at ``reference``; raises NotUpstream, RegistryRefused, or Damaged (other digest)."""
+        wanted = reference.digest or str(reference.tag)
+        return pull.manifest(self._endpoint(reference), reference.repository, wanted, str(reference))
 
-        ``scratch`` is a new directory that holds a layout of this one entry. Raises RegistryRefused.
-        """
-        Layout(scratch).write_index([Descriptor(entry.media_type, entry.digest, entry.size)])
-        arguments = ["copy", "--quiet", "--all", "--preserve-digests", "--retry-times", str(RETRIES)]
-        arguments += [*self._options("dest-"), "--src-shared-blob-dir", str(layout.blobs)]
-        arguments += [f"oci:{scratch}", f"docker://{target}"]
-        try:
-            skopeo.run(self.engine, arguments, [layout.blobs, scratch, *self._paths()], str(target))
-        except NotUpstream as e:
-            raise RegistryRefused(e.given, e.why, "See that the registry takes pushes to this path.") from e
+    def referrers(self, reference: Reference) -> bytes | None:
+        """The index of what refers to ``reference`` (by digest), or None; raises RegistryRefused."""
+        return pull.referrers(self._endpoint(reference), reference.repository, str(reference.digest), str(reference))
 
-    def _options(self, prefix: str) -> list[str]:
-        options = ["--authfile", str(self.authfile)] if self.authfile else []
-        return options + ([f"--{prefix}cert-dir", str(self.certificates)] if self.certificates else [])
+    def fetch(self, reference: Reference, d: Descriptor, target: Target) -> None:
+        """See :class:`Source`."""
+        pull.blob(self._endpoint(reference), reference.repository, d, target, str(reference))
 
-    def _paths(self) -> Sequence[Path]:
-        return [p for p in (self.authfile, self.certificates) if p]
+    def has_blob(self, reference: Reference, d: Descriptor) -> bool:
+        """Whether the repository of ``reference`` has the blob; raises RegistryRefused."""
+        return push.exists(self._endpoint(reference), reference.repository, d)
+
+    def mount(self, reference: Reference, d: Descriptor, other: str) -> bool:
+        """Make a blob of the repository ``other`` one of that of ``reference``; False when the registry will not."""
+        return self._uploads_to(reference).mount(reference.repository, d, other)
+
+    def send(self, reference: Reference, d: Descriptor, open_at: OpenAt, sent: Sent) -> None:
+        """Upload a blob to the repository of ``reference``; raises RegistryRefused."""
+        self._uploads_to(reference).send(reference.repository, d, open_at, sent)
+
+    def put_manifest(self, reference: Reference, content: bytes, media_type: str) -> None:
+        """Store a manifest under the tag of ``reference``, else under its digest; raises RegistryRefused."""
+        name = reference.tag or digest(content)
+        push.manifest(self._endpoint(reference), reference.repository, name, content, media_type)
+
+    def repositories(self, host: str) -> list[str]:
+        """All repositories of the registry, sorted; raises RegistryRefused when it does not tell."""
+        return listing.repositories(self.client.endpoint(host, plain=self.plain))
+
+    def tags(self, reference: Reference) -> list[str]:
+        """The tags of the repository of ``reference``, sorted; raises RegistryRefused."""
+        return listing.tags(self._endpoint(reference), reference.repository)
+
+    def delete_manifest(self, reference: Reference) -> bool:
+        """Delete the manifest at ``reference`` (by digest), its tags with it; False when it is not there."""
+        return listing.delete_manifest(self._endpoint(reference), reference.repository, str(reference.digest))
+
+    def _endpoint(self, reference: Reference) -> Endpoint:
+        return self.client.endpoint(reference.registry, plain=self.plain)
+
+    def _uploads_to(self, reference: Reference) -> Uploads:
+        with self._lock:
+            if reference.registry not in self._uploads:
+                self._uploads[reference.registry] = Uploads(self._endpoint(reference), self.locations)
+            return self._uploads[reference.registry]
 
 
 @contextmanager
-def internal(ca_file: Path | None, authfile: Path | None) -> Iterator[Internal]:
+def internal(ca_file: Path | None, authfile: Path | None, *, plain: bool = False) -> Iterator[Internal]:
     """The internal registry, trusted by ``ca_file`` (PEM) beside the system's; raises BadInput for unreadable files."""
     for path in (ca_file, authfile):
         if path and not path.is_file():
             raise BadInput(str(path), "no such file", "Give a readable file.")
-    with tempfile.TemporaryDirectory(prefix="sealift-ca-") as certificates:
-        if ca_file:
-            shutil.copyfile(ca_file, Path(certificates) / "ca.crt")
-        yield Internal(authfile, Path(certificates) if ca_file else None)
+    credentials = Credentials.read(authfile) if authfile else Credentials.of_this_person()
+    yield Internal(Client(credentials, ca_file), plain)

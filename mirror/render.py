@@ -16,13 +16,15 @@ from typing import Any
 
 import yaml
 
-from .document import Dumper
+from .document import Dumper, shallow
 from .document import Loader as StrictLoader
 from .errors import BadInput, ToolMissing
 
 Document = dict[str, Any]
 
 _PASSED_ON = ("PATH", "TMPDIR", "LANG", "LC_ALL")
+MOST_NODES = 5_000_000
+"""Values in one file of manifests; KServe's CRDs, the largest known, have a tenth of it."""
 _HOOK = "helm.sh/hook"
 
 
@@ -104,11 +106,28 @@ def title(document: Document) -> str:
     return f"{document['kind']}/{document['metadata']['name']}"
 
 
+def _nodes(value: Any, known: dict[int, int]) -> int:  # noqa: ANN401 - any YAML
+    """How many values ``value`` is when each alias is written out; counted without writing them out.
+
+    YAML's aliases make a few lines stand for billions of values, and whoever walks them never ends.
+    """
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_nodes(v, known) for v in inner)
+    return known[id(value)]
+
+
 def _objects(name: str, text: str) -> Iterable[Document]:
     try:
-        loaded = list(yaml.load_all(text, ManifestLoader))
+        loaded = list(yaml.load_all(shallow(text), ManifestLoader))
+        if _nodes(loaded, {}) > MOST_NODES:
+            raise BadInput(name, f"its aliases stand for more than {MOST_NODES:,} values", "Do not use this file.")
     except yaml.YAMLError as e:
         raise BadInput(name, f"not well-formed YAML: {e}", "Take the file as upstream publishes it.") from e
+    except RecursionError as e:
+        raise BadInput(name, "it is nested without end", "Do not use this file.") from e
     for number, d in enumerate(loaded, 1):
         yield from _flatten(f"{name}, document {number}", d)
 

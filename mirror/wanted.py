@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from . import discover, render
-from .catalog import Catalog, Part
+from .catalog import Catalog, ModelcarSource, Part
 from .discover import Site
 from .errors import BadInput, Undiscovered
 from .lock import LockedChart, LockedImages, LockedManifest
@@ -93,6 +93,9 @@ def wanted(catalog: Catalog, contents: Sequence[Content]) -> dict[str, Wanted]:
     for part in catalog.parts:
         for image in getattr(part.source, "images", []):
             _add(found, Reference.parse(image), part.licence, f"{part.name}: catalog", part.name)
+    for model in catalog.models:
+        if isinstance(model.source, ModelcarSource):
+            _add(found, Reference.parse(model.source.reference), model.licence, f"model {model.name}: catalog", None)
     for runtime in catalog.runtimes:
         _add(found, Reference.parse(runtime.image), runtime.licence, f"runtime {runtime.name}: catalog", None)
     for certain in (True, False):

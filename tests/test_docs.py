@@ -90,6 +90,18 @@ def test_the_catalog_entries_of_the_docs_are_accepted() -> None:
     assert all(Catalog.parse(text, "docs.yaml").models for text in found)
 
 
+def test_the_signature_rules_of_the_docs_are_accepted() -> None:
+    found = [text for _, text in blocks("yaml") if text.startswith("signatures:")]
+    assert found
+    assert all(Catalog.parse(text, "docs.yaml").signatures for text in found)
+
+
+def test_the_licence_exceptions_of_the_docs_are_accepted() -> None:
+    found = [text for _, text in blocks("yaml") if text.startswith("licence_exceptions:")]
+    assert found
+    assert all(Catalog.parse(text, "docs.yaml").licence_exceptions for text in found)
+
+
 def test_the_source_map_of_the_docs_is_accepted() -> None:
     (text,) = [text for _, text in blocks("yaml") if text.startswith("docker.io:")]
     assert SourceMap.parse(text, "docs.yaml").hub("huggingface.co").endswith("/hf-remote")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from mirror.layout import LOCK
 
@@ -37,6 +38,11 @@ class Packer:
         """The bundle that is made."""
         return self.work / "outside" / "bundle"
 
+    @property
+    def root(self) -> Path:
+        """The root of trust, which the operator pins."""
+        return self.work / "outside" / "roots" / "1.root.json"
+
     def make_lock(self) -> None:
         """``sealift lock``."""
         self._sealift("lock", "--catalog", ROOT / "catalog", "--output", self.lock, *self._mapped())
@@ -48,6 +54,19 @@ class Packer:
         self._sealift("bundle", "create", "--lock", self.lock, "--output", self.bundle, *self._mapped())
         size = sum(f.stat().st_size for f in self.bundle.rglob("*") if f.is_file())
         self.timeline.fact("bundle GB", round(size / 1e9, 2))
+
+    def sign(self) -> None:
+        """Keys, a root of trust and the bundle's signatures, new each time."""
+        secret, keys, roots = (self.work / "outside" / n for n in ("passphrase", "keys", "roots"))
+        shutil.rmtree(keys, ignore_errors=True)
+        shutil.rmtree(roots, ignore_errors=True)
+        secret.write_text(token_hex(16))
+        opened: list[str | Path] = ["--passphrase-file", secret]
+        for name, algorithm in (("root", "ecdsa-p256"), ("release", "ed25519")):
+            self._sealift("key", "create", keys / f"{name}.pem", "--algorithm", algorithm, *opened)
+        powers: list[str | Path] = ["--root-key", keys / "root.pem", "--release-key", keys / "release.pem.pub"]
+        self._sealift("key", "root", "--output", roots, *powers, *opened)
+        self._sealift("bundle", "sign", self.bundle, "--roots", roots, "--key", keys / "release.pem", *opened)
 
     def carry(self, inside: Path) -> Path:
         """Bring the bundle across the gap: its files, nothing else. Hard links, as both sides are on one disk."""

@@ -74,6 +74,8 @@ class Rehearsal:
             packer.make_lock()
         with self.timeline.step("sealift bundle create"):
             packer.make_bundle()
+        with self.timeline.step("sealift bundle sign"):
+            packer.sign()
         if self.upstream == "local":
             with self.timeline.step("upstream: gone"):
                 running.stop()
@@ -104,11 +106,13 @@ class Rehearsal:
     def _inside(self, packer: Packer, site: Site, operator: Operator, cleanup: ExitStack) -> None:
         receipt = self.work / "site" / "receipt.json"
         bundle = packer.carry(self.work / "site" / "bundle")
+        trust: list[str | Path] = ["--trust", self.work / "site" / "trust"]
         with self.timeline.step("sealift bundle verify, no network"):
-            operator.sealift("bundle", "verify", bundle, "--lock", packer.lock, log="verify")
+            operator.sealift("trust", "init", packer.root, *trust, log="trust")
+            operator.sealift("bundle", "verify", bundle, "--lock", packer.lock, *trust, log="verify")
         with self.timeline.step("sealift load"):
             load: list[str | Path] = ["load", bundle, "--registry", site.registry, "--ca-file", site.ca_file]
-            operator.sealift(*load, "--output", receipt.parent, log="load")
+            operator.sealift(*load, *trust, "--output", receipt.parent, log="load")
         with self.timeline.step("a Kubernetes cluster that pulls from the internal registry only"):
             certs_d = self.work / "site" / "certs.d"
             operator.sealift(

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from mirror.bundle import Bundle
-from mirror.bundle_create import create
+from mirror.bundle_create import Order, create
 from mirror.layout import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -362,8 +362,9 @@ class World:
     hub: Hub
     publisher: Publisher
 
-    def create(self, output: Path, lock_file: Path | None = None) -> Bundle:
-        return create(lock_file or self.lock_file, output, Upstream(self.source_map), self.source_map, Silent())
+    def create(self, output: Path, lock_file: Path | None = None, **more: Any) -> Bundle:  # noqa: ANN401 - fields of Order
+        order = Order(lock_file or self.lock_file, output, Upstream(self.source_map), self.source_map, **more)
+        return create(order, Silent())
 
     def locked(self, path: Path, **changes: object) -> Path:
         """A lock like this world's with ``changes``, written to ``path``."""

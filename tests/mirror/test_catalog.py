@@ -24,6 +24,17 @@ def written(directory: Path, **files: str) -> Path:
     return directory
 
 
+def test_keyless_signers_need_the_trusted_root_beside_the_catalog(tmp_path: Path) -> None:
+    written(tmp_path, signatures="signatures: [{images: '**', keyless: [{issuer: i, identity: a}]}]\n")
+    with pytest.raises(BadInput, match="keyless signers need"):
+        Catalog.load(tmp_path)
+    (tmp_path / "trusted_root.json").write_text("{")
+    with pytest.raises(BadInput, match="no JSON"):
+        Catalog.load(tmp_path)
+    (tmp_path / "trusted_root.json").write_text('{"a": 1}')
+    assert Catalog.load(tmp_path).trusted_root == {"a": 1}
+
+
 def test_the_files_of_a_directory_are_one_catalog(tmp_path: Path) -> None:
     catalog = Catalog.load(written(tmp_path, runtimes=RUNTIME))
     assert (catalog.kubernetes, catalog.licences, [r.name for r in catalog.runtimes]) == ("1.34", ["MIT"], ["r"])

@@ -36,7 +36,7 @@ def test_a_bundle_is_made_verified_shown_and_loaded_by_commands_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     bundle, site = tmp_path / "bundle", tmp_path / "site"
-    registry = ["--registry", inside.host, "--ca-file", site_ca.ca]
+    registry = ["--registry", inside.host, "--ca-file", site_ca.ca, "--accept-unsigned-bundle"]
     assert sealift("bundle", "create", "--lock", world.lock_file, "--source-map", source_map, "--output", bundle) == 0
     assert sealift("bundle", "verify", bundle) == 0
     assert sealift("bundle", "show", bundle) == 0
@@ -50,7 +50,10 @@ def test_a_bundle_is_made_verified_shown_and_loaded_by_commands_alone(
     assert sealift("load", bundle, *registry, "--output", site, "--json") == 0
     received = capsys.readouterr()
     assert json.loads(received.out)["missing"] == []
-    assert received.err == ""
+    events = [json.loads(line) for line in received.err.splitlines()]
+    assert [e["total"] for e in events if e["event"] == "begin"] == [
+        sum(e["size"] for e in events if e["event"] == "item")
+    ]
     assert sealift("load", bundle, *registry, "--dry-run", "--json") == 0
     assert all(e["there"] for e in json.loads(capsys.readouterr().out)["entries"])
     receipt = site / "receipt.json"
@@ -59,18 +62,71 @@ def test_a_bundle_is_made_verified_shown_and_loaded_by_commands_alone(
     assert (tmp_path / "certs.d/docker.io/hosts.toml").is_file()
 
 
-def test_a_dry_run_of_create_says_what_and_how_much_and_does_nothing(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_bundle_is_signed_and_only_then_loaded_by_commands_alone(
+    world: World,
+    source_map: Path,
+    inside: Registry,
+    site_ca: Authority,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    create = ("bundle", "create", "--lock", world.lock_file, "--output", tmp_path / "bundle", "--dry-run")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEALIFT_KEY_PASSPHRASE", "open sesame")
+    load = ("load", "bundle", "--registry", inside.host, "--ca-file", site_ca.ca)
+    for name in ("root", "release", "later"):
+        assert sealift("key", "create", f"{name}.pem") == 0
+    assert sealift("key", "root", "--root-key", "root.pem", "--release-key", "release.pem.pub") == 0
+    create = ("bundle", "create", "--lock", world.lock_file, "--source-map", source_map)
+    assert sealift(*create, "--sign", "release.pem") == 0
+    assert sealift(*load) == 2
+    assert "sealift trust init" in capsys.readouterr().err
+    assert sealift("trust", "init", "roots/1.root.json") == 0
+    assert sealift("bundle", "verify", "bundle", "--trust", "trust") == 0
+    assert sealift("bundle", "verify", "bundle", "--root", "roots/1.root.json", "--json") == 0
+    assert sealift(*load) == 0
+    assert sealift("key", "rotate", "--release-key", "later.pem.pub") == 0
+    assert "not yet valid" in capsys.readouterr().out
+    assert sealift("key", "endorse", "roots/2.root.json", "--key", "root.pem") == 0
+    assert sealift("bundle", "sign", "bundle", "--key", "later.pem", "--version", "9") == 0
+    assert sealift(*load) == 13
+    assert "rolled back" in capsys.readouterr().err
+    assert sealift("bundle", "sign", "bundle", "--key", "later.pem") == 0
+    assert sealift(*load) == 0
+    assert sealift("trust", "show", "--json") == 0
+
+
+def test_a_bundle_that_nobody_signed_is_not_loaded(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = ("key", "root", "--root-key", "k.pem", "--release-key", "k.pem")
+    monkeypatch.chdir(tmp_path)
+    assert sealift("key", "create", "k.pem", "--without-passphrase") == 0
+    assert sealift(*root) == 0
+    assert sealift("load", whole, "--registry", "127.0.0.1:1", "--root", "roots/1.root.json") == 13
+
+
+def test_a_key_without_a_passphrase_is_made_on_purpose_only(tmp_path: Path) -> None:
+    assert sealift("key", "create", tmp_path / "k.pem") == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_of_create_says_what_and_how_much_and_does_nothing(
+    world: World, source_map: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create = ("bundle", "create", "--lock", world.lock_file, "--source-map", source_map, "--dry-run")
+    create = (*create, "--output", tmp_path / "bundle")
     assert sealift(*create, "--json") == 0
     plan = json.loads(capsys.readouterr().out)
     assert len(plan["entries"]) == 7
-    images = sum(i.size for i in world.lock.images)
-    assert plan["size"] == images + 8 + 8 + sum(f.size for f in world.lock.models[0].files)
     assert sealift(*create) == 0
-    assert "7 entries, at most" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "7 entries; " in said
+    assert "are free" in said
     assert not list(tmp_path.glob("bundle*"))
+    assert sealift(*(c for c in create if c != "--dry-run"), "--json") == 0
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [e["total"] for e in events if e["event"] == "begin"] == [plan["fetch"]]
 
 
 def test_an_error_is_three_lines_and_its_own_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +158,9 @@ def test_wrong_usage_ends_with_code_2_and_help_with_0(capsys: pytest.CaptureFixt
 
 
 def test_every_command_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in (["lock"], ["bundle", "create"], ["bundle", "verify"], ["bundle", "show"], ["load"], ["preflight"]):
+    commands = [["lock"], ["bundle", "create"], ["bundle", "verify"], ["bundle", "show"], ["load"], ["preflight"]]
+    commands += [["key", k] for k in ("create", "show", "root", "rotate", "endorse")]
+    for command in [*commands, ["bundle", "sign"], ["trust", "init"], ["trust", "show"]]:
         assert sealift(*command, "--help") == 0
         assert f"Example: sealift {' '.join(command)}" in capsys.readouterr().out
 

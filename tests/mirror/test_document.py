@@ -58,3 +58,15 @@ def test_values_are_merged_by_mapping_and_replaced_otherwise() -> None:
     base = {"a": {"b": 1, "c": [1]}, "d": 1}
     assert merged(base, {"a": {"c": [2]}, "d": {"e": 1}}) == {"a": {"b": 1, "c": [2]}, "d": {"e": 1}}
     assert base["a"] == {"b": 1, "c": [1]}
+
+
+@pytest.mark.parametrize("name", ["deep.yaml", "deep.json"])
+def test_a_file_that_is_nested_without_end_is_bad_input(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("[" * 100_000)
+    with pytest.raises(BadInput, match="not well-formed"):
+        Box.read(tmp_path / name)
+
+
+def test_brackets_in_text_are_not_nesting(tmp_path: Path) -> None:
+    (tmp_path / "box.yaml").write_text("# " + "[" * 5_000 + "\nsize: 3\n")
+    assert Box.read(tmp_path / "box.yaml").size == 3

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mirror import models
 from mirror.catalog import DirectorySource, HubSource, Model
 from mirror.errors import BadInput, Damaged, NotUpstream, RegistryRefused
 from mirror.layout import OCI_LAYER, Descriptor, Layout
 from mirror.lock import LockedFile, LockedModel
+from mirror.model_files import carried, sha256
 from mirror.model_image import check_layer, compose, layer_size, write_layer
-from mirror.models import carried, lock_model, sha256
+from mirror.registry import Upstream
 from mirror.source_map import SourceMap
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 def model(revision: str = "main", allow: list[str] | None = None, repo: str = "Org/Tiny") -> Model:
     source = HubSource(host="hub.test", repo=repo, revision=revision)
     return Model(name="tiny", source=source, licence="MIT", reason="For the tests of it.", allow_files=allow or [])
+
+
+def lock_model(given: Model, source_map: SourceMap) -> LockedModel:
+    return models.lock_model(given, source_map, Upstream(source_map), [])
 
 
 def mapped(hub: Hub) -> SourceMap:

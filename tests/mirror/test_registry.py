@@ -10,7 +10,7 @@ import pytest
 from mirror.errors import NotUpstream
 from mirror.layout import digest
 from mirror.reference import Reference
-from mirror.registry import Upstream
+from mirror.registry import Upstream, pull_chart
 
 if TYPE_CHECKING:
     from conftest import World
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow  # real registries on loopback
 
 def test_a_chart_is_fetched_as_the_archive_that_was_published(world: World, tmp_path: Path) -> None:
     chart = Reference.parse("quay.io/org/charts/demo:v1.2.3")
-    path = Upstream(world.source_map).pull_chart(chart, tmp_path / "charts")
+    path = pull_chart(Upstream(world.source_map), chart, tmp_path / "charts")
     assert path == tmp_path / "charts/demo-v1.2.3.tgz"
     assert path.read_bytes() == world.publisher.layer("chart-demo", 300)
     assert list(path.parent.iterdir()) == [path]
@@ -29,7 +29,7 @@ def test_a_chart_is_fetched_as_the_archive_that_was_published(world: World, tmp_
 
 def test_an_image_is_no_chart(world: World, tmp_path: Path) -> None:
     with pytest.raises(NotUpstream, match="no Helm chart"):
-        Upstream(world.source_map).pull_chart(Reference.parse("docker.io/org/single:1"), tmp_path)
+        pull_chart(Upstream(world.source_map), Reference.parse("docker.io/org/single:1"), tmp_path)
 
 
 def test_a_manifest_is_read_by_tag_and_by_digest_as_the_same_bytes(world: World) -> None:

@@ -114,3 +114,18 @@ def test_without_helm_the_message_says_so(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolMissing, match="not on PATH"):
         render.chart(Path("c.tgz"), release="r", namespace="n", values={}, kubernetes="1.34")
+
+
+def test_aliases_that_stand_for_billions_of_values_are_refused_at_once() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    with pytest.raises(BadInput, match="its aliases stand for more than"):
+        render.parse([("bomb.yaml", "\n".join(lines))])
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000 + "a"], ids=["lists", "maps", "dashes"]
+)
+def test_a_file_that_is_nested_without_end_is_refused_and_does_not_crash(text: str) -> None:
+    with pytest.raises(BadInput, match="nested without end"):
+        render.parse([("deep.yaml", text)])

@@ -11,9 +11,10 @@ import pytest
 
 from mirror import resolve
 from mirror.catalog import Catalog
+from mirror.distribution.pull import Target
 from mirror.document import validate
 from mirror.errors import BadInput, LicenceRefused, NotUpstream, RegistryRefused, SealiftError, Undiscovered
-from mirror.layout import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Layout, digest
+from mirror.layout import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Descriptor, digest
 from mirror.lock import Lock, LockedManifest
 from mirror.reference import Reference
 from mirror.source_map import SourceMap
@@ -57,10 +58,10 @@ class Upstream:
         except KeyError:
             raise NotUpstream(f"image {reference}", "the registry has no such tag", "Correct the name.") from None
 
-    def pull_chart(self, reference: Reference, directory: Path) -> Path:
-        raise AssertionError(reference)  # no chart in these catalogs
+    def referrers(self, reference: Reference) -> bytes | None:
+        return None
 
-    def copy_blobs(self, reference: Reference, manifest: bytes, layout: Layout, scratch: Path) -> None:
+    def fetch(self, reference: Reference, d: Descriptor, target: Target) -> None:
         raise AssertionError(reference)  # a lock moves no blobs
 
 

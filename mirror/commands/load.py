@@ -1,0 +1,61 @@
+"""sealift load: into the internal registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..progress import report, size
+from ..signing import cli as signing
+from .options import AuthFile, BundlePath, CaFile, DryRun, Json, PlainHttp, Registry, show
+
+
+def load(
+    bundle: BundlePath,
+    registry: Registry,
+    ca_file: CaFile = None,
+    authfile: AuthFile = None,
+    output: Annotated[Path, typer.Option(help="The site directory: receipt.json and the parts' content.")] = Path(
+        "site"
+    ),
+    root: signing.RootFile = None,
+    trust: signing.TrustOption = None,
+    accept_unsigned_bundle: Annotated[
+        bool, typer.Option(help="Load what nobody vouches for: a courier may have changed it.")
+    ] = False,
+    allow_plain_http: PlainHttp = False,
+    dry_run: DryRun = False,
+    json_: Json = False,
+) -> None:
+    """Send a bundle into the internal registry, ask the registry for every digest, and write the receipt.
+
+    A bundle that is not signed by those whom this site trusts is refused before anything is sent. What failed to
+    arrive stands in the receipt as missing; run again, only that is sent.
+
+    Example: sealift load bundle --registry registry.site:5000 --ca-file ca.pem --trust trust --output site
+    """
+    from .. import load as loading
+    from ..bundle import Bundle
+    from ..registry import internal
+
+    if not accept_unsigned_bundle:
+        signing.verified(bundle, root, trust, accept=not dry_run)
+    opened = Bundle.open(bundle)
+    with report(events=json_) as progress, internal(ca_file, authfile, plain=allow_plain_http) as inside:
+        if dry_run:
+            deliveries = loading.plan(opened, registry)
+            loading.left_out(opened, registry, inside)
+            there = loading.present(deliveries, inside)
+            rows = [{"target": str(d.target), "size": d.entry.size, "there": d.target in there} for d in deliveries]
+            lines = [
+                f"{'there' if d.target in there else 'send':6}{size(d.entry.size):>10}  {d.target}" for d in deliveries
+            ]
+            show({"entries": rows}, "\n".join(lines), json_)
+            return
+        received = loading.load(opened, registry, inside, output, progress)
+    if refused := loading.refused(received):
+        raise refused
+    arrived = f"{len(received.images)} images, {len(received.models)} models, {len(received.parts)} parts"
+    show(received.model_dump(mode="json"), f"{arrived} in {registry}; receipt in {output}", json_)

@@ -1,0 +1,38 @@
+"""sealift lock: the catalog resolved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..progress import report
+from ..progress import size as bytes_in_words
+from ..source_map import SourceMap
+from .options import DryRun, Json, SourceMapFile, show
+
+
+def lock(
+    catalog: Annotated[Path, typer.Option(help="Directory of the catalog's *.yaml.")] = Path("catalog"),
+    source_map: SourceMapFile = None,
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("sealift.lock"),
+    dry_run: DryRun = False,
+    json_: Json = False,
+) -> None:
+    """Resolve the catalog: every tag to a digest, every image found, every licence and size known.
+
+    Example: sealift lock --catalog catalog --output sealift.lock
+    """
+    from .. import resolve
+    from ..catalog import Catalog
+    from ..registry import Upstream
+
+    mapped = SourceMap.read_optional(source_map)
+    with report(events=json_) as progress:
+        found = resolve.lock(Catalog.load(catalog), Upstream(mapped), mapped, progress)
+    if not dry_run:
+        found.write(output)
+    size = sum(i.size for i in found.images)
+    text = f"{len(found.parts)} parts, {len(found.images)} images ({bytes_in_words(size)}), {len(found.models)} models"
+    show(found.model_dump(mode="json"), text, json_)

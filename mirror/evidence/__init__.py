@@ -1,0 +1,1 @@
+"""What upstream says about its images: signatures, attestations and SBOMs; found, judged and carried."""

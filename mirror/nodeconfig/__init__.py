@@ -1,0 +1,1 @@
+"""What nodes need so that they pull everything from the internal registry and nothing from anywhere else."""

@@ -1,0 +1,206 @@
+"""Where a bundle's blobs are written while it is made: each once, continued where an earlier run stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from .document import write_atomically
+from .growing import Advance, FileMedium, Growing, PartsMedium
+from .layout import WORK, Descriptor, Layout
+from .parts import blob_path
+from .tar_stream import BLOCK, Place, header
+
+STEP = 16 << 20
+"""Bytes after which the journal is told: at most so much is fetched again after a kill."""
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+UNKNOWN = "unknown"
+
+
+class Store(Protocol):
+    """Blobs that are being brought together. ``key`` is a digest, or what stands for one that is not known yet."""
+
+    @property
+    def rebooted(self) -> bool:
+        """Whether the machine was started anew since the last run: then what it wrote may not have reached the disk."""
+        ...
+
+    def done(self, key: str) -> Descriptor | None:
+        """What is known of ``key`` when it is there in full: its digest and size."""
+        ...
+
+    @contextmanager
+    def growing(self, key: str, size: int, advance: Advance) -> Iterator[Growing]:
+        """The place of ``key``, to be filled; what is there already has been hashed."""
+        yield ...  # type: ignore[misc]
+
+    def finish(self, key: str, d: Descriptor) -> None:
+        """``key`` is there in full, and is ``d``."""
+        ...
+
+    def there(self, key: str, size: int) -> int:
+        """Bytes of ``key`` that need not be fetched again."""
+        ...
+
+    def forget(self, key: str) -> None:
+        """What is there as ``key`` is not it."""
+        ...
+
+
+class LayoutStore:
+    """Files in an OCI layout; what is not whole lies in its work directory."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._work = layout.path / WORK / "blobs"
+        self._notes = layout.path / WORK / "notes"
+        self.rebooted = rebooted(layout.path / WORK)
+
+    def done(self, key: str) -> Descriptor | None:
+        """See :class:`Store`."""
+        digest = key if key.startswith("sha256:") else self._noted(key)
+        size = self.layout.size(digest) if digest else None
+        return Descriptor("", digest, size) if digest and size is not None else None
+
+    @contextmanager
+    def growing(self, key: str, size: int, advance: Advance) -> Iterator[Growing]:
+        """See :class:`Store`."""
+        medium = FileMedium(self._work / _safe(key))
+        content = Growing(medium, size, medium.length, advance)
+        try:
+            yield content
+        finally:
+            content.close()
+
+    def finish(self, key: str, d: Descriptor) -> None:
+        """See :class:`Store`."""
+        target = self.layout.blob(d.digest)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (self._work / _safe(key)).replace(target)
+        if key != d.digest:
+            write_atomically(self._notes / _safe(key), d.digest)
+
+    def there(self, key: str, size: int) -> int:
+        """See :class:`Store`."""
+        if found := self.done(key):
+            return found.size
+        path = self._work / _safe(key)
+        return min(path.stat().st_size, size) if path.is_file() else 0
+
+    def forget(self, key: str) -> None:
+        """See :class:`Store`."""
+        if found := self.done(key):
+            self.layout.blob(found.digest).unlink()
+
+    def _noted(self, key: str) -> str | None:
+        path = self._notes / _safe(key)
+        return path.read_text() if path.is_file() else None
+
+
+class PartsStore:
+    """Places in the parts. A journal says how far each has come, as a part's length does not."""
+
+    def __init__(self, directory: Path, part_size: int, places: Iterable[tuple[str, Place]]) -> None:
+        self.directory = directory
+        self.part_size = part_size
+        self._places = dict(places)
+        self._lock = threading.Lock()
+        (directory / WORK).mkdir(parents=True, exist_ok=True)
+        self.rebooted = rebooted(directory / WORK)
+        said = repr((part_size, [(k, p.content) for k, p in self._places.items()]))
+        path = directory / WORK / f"journal-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+        self._far, self.finished = _journal(path)
+        self._journal = path.open("a", buffering=1)
+
+    def place(self, key: str) -> Place:
+        """Where ``key`` stands in the stream."""
+        return self._places[key]
+
+    def done(self, key: str) -> Descriptor | None:
+        """See :class:`Store`."""
+        digest = self.finished.get(key)
+        return Descriptor("", digest, self._places[key].file.size) if digest else None
+
+    @contextmanager
+    def growing(self, key: str, size: int, advance: Advance, there: int | None = None) -> Iterator[Growing]:
+        """See :class:`Store`; ``there`` says how much is there where the journal's word is not enough."""
+        medium = PartsMedium(self.directory, self._places[key].content, self.part_size, lambda n: self._note(key, n))
+        content = Growing(medium, size, self._far.get(key, 0) if there is None else there, advance)
+        try:
+            yield content
+        finally:
+            content.close()
+
+    def finish(self, key: str, d: Descriptor) -> None:
+        """See :class:`Store`: the header is written now that the digest, which names the file, is known."""
+        place = self._places[key]
+        self.put(place.header, header(blob_path(d.digest), d.size))
+        self.put(place.content + d.size, bytes(-d.size % BLOCK))
+        self._write(key, d.digest)
+        self.finished[key] = d.digest
+
+    def put(self, offset: int, content: bytes) -> None:
+        """Write ``content`` at ``offset`` of the stream."""
+        medium = PartsMedium(self.directory, offset, self.part_size, lambda _: None)
+        try:
+            medium.put(0, memoryview(content))
+        finally:
+            medium.close()
+
+    def there(self, key: str, size: int) -> int:
+        """See :class:`Store`."""
+        return size if key in self.finished else min(self._far.get(key, 0), size)
+
+    def forget(self, key: str) -> None:
+        """See :class:`Store`."""
+        self.finished.pop(key, None)
+        self._far.pop(key, None)
+
+    def close(self) -> None:
+        """No more is written."""
+        self._journal.close()
+
+    def _note(self, key: str, position: int) -> None:
+        if position == 0 or position - self._far.get(key, 0) >= STEP:
+            self._far[key] = position
+            self._write(key, str(position))
+
+    def _write(self, key: str, value: str) -> None:
+        with self._lock:
+            self._journal.write(f"{key}\t{value}\n")
+
+
+def _journal(path: Path) -> tuple[dict[str, int], dict[str, str]]:
+    """How far each has come, and what is finished; a last line that was cut off counts as unwritten."""
+    far: dict[str, int] = {}
+    finished: dict[str, str] = {}
+    text = path.read_text() if path.is_file() else ""
+    for line in text[: text.rfind("\n") + 1].splitlines():
+        key, _, value = line.partition("\t")
+        if value.startswith("sha256:"):
+            finished[key] = value
+        elif value.isdigit():
+            far[key] = int(value)
+    return far, finished
+
+
+def rebooted(work: Path) -> bool:
+    """Whether ``work`` was last used before this machine's last start; notes this start."""
+    try:
+        now = BOOT.read_text().strip()
+    except OSError:
+        now = UNKNOWN
+    note = work / "boot"
+    before = note.read_text() if note.is_file() else None
+    if before != now:
+        write_atomically(note, now)
+    return before is not None and (before != now or now == UNKNOWN)
+
+
+def _safe(key: str) -> str:
+    return key.replace(":", "-").replace("/", "-").replace(os.sep, "-")
