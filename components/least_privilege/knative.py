@@ -36,6 +36,7 @@ def _account(name: str, namespace: str, account: str, rules: list[dict[str, obje
 
 
 _ONE_BY_ONE = ("get", "list", "watch", "create", "update", "patch", "delete")
+_SLICES = "discovery.k8s.io"
 _CERTIFICATES = ("webhook-certs", "net-istio-webhook-certs")
 IN_MODELS = "sealift-knative-in-models"
 """What the controller may in the namespaces of models only."""
@@ -86,8 +87,8 @@ EDITS: tuple[Edit, ...] = (
             ("", ("pods",), ("create",)),
             ("", ("endpoints", "services"), WRITE),
             ("", ("endpoints/restricted",), ("create",)),
-            ("discovery.k8s.io", ("endpointslices",), WRITE),
-            ("discovery.k8s.io", ("endpointslices/restricted",), ("create",)),
+            (_SLICES, ("endpointslices",), WRITE),
+            (_SLICES, ("endpointslices/restricted",), ("create",)),
             ("apps", ("deployments",), WRITE),
             ("apps", ("deployments/scale",), ("patch",)),
             ("caching.internal.knative.dev", ("images",), WRITE),
@@ -130,7 +131,8 @@ EDITS: tuple[Edit, ...] = (
         WRITE,
     ),
     Added(
-        "The webhooks keep their certificates in Secrets that come with the release; leaders are elected by leases.",
+        "The webhooks keep their certificates in Secrets that come with the release; leaders are elected by leases; "
+        "the leading autoscaler makes a Service with itself behind it, for the metrics that activators send.",
         _account(
             "sealift-knative-own",
             KNATIVE,
@@ -143,6 +145,9 @@ EDITS: tuple[Edit, ...] = (
                     "resourceNames": list(_CERTIFICATES),
                 },
                 {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": list(WRITE)},
+                {"apiGroups": [""], "resources": ["services"], "verbs": ["create"]},
+                {"apiGroups": [_SLICES], "resources": ["endpointslices"], "verbs": ["create", "update"]},
+                {"apiGroups": [_SLICES], "resources": ["endpointslices/restricted"], "verbs": ["create"]},
             ],
         ),
     ),

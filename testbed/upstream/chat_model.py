@@ -24,6 +24,7 @@ HEADS = 2  # of 64: vLLM's CPU attention knows no head narrower than 32
 FEED_FORWARD = 256
 LAYERS = 2
 POSITIONS = 2048
+_TOKENS = "model.embed_tokens.weight"
 
 # Tools are shown, and calls of them repeated, in the words of Hermes, as larger models of this family have them.
 CHAT_TEMPLATE = (
@@ -65,7 +66,8 @@ def write(directory: Path, licence_text: str) -> None:
     }
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
-    weights.write(directory / "model.safetensors", _shapes())
+    # Special tokens have no text: blank, they are never the likeliest, and every answer has some.
+    weights.write(directory / "model.safetensors", _shapes(), blank={_TOKENS: len(SPECIAL)})
     for file in directory.iterdir():
         file.chmod(0o644)
 
@@ -172,7 +174,7 @@ def _tokenizer(merges: list[tuple[str, str]]) -> dict[str, object]:
 
 
 def _shapes() -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (VOCABULARY, HIDDEN)}
+    shapes: dict[str, tuple[int, ...]] = {_TOKENS: (VOCABULARY, HIDDEN)}
     for n in range(LAYERS):
         layer = f"model.layers.{n}"
         shapes |= {f"{layer}.self_attn.{p}_proj.weight": (HIDDEN, HIDDEN) for p in "qkvo"}

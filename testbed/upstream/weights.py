@@ -9,15 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def write(file: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def write(file: Path, shapes: Mapping[str, tuple[int, ...]], *, blank: Mapping[str, int] | None = None) -> None:
     """Write tensors of ``shapes`` as bfloat16: norms are one, biases zero, all else is uniform in [-0.1, 0.1].
 
-    Format: https://huggingface.co/docs/safetensors
+    ``blank`` says how many of a tensor's first rows are zero. Format: https://huggingface.co/docs/safetensors
     """
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     body = bytearray()
     for name, shape in sorted(shapes.items()):
-        data = _drawn(name, shape)
+        zeros = bytes(2 * shape[-1] * (blank or {}).get(name, 0))
+        data = zeros + _drawn(name, shape)[len(zeros) :]
         header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [len(body), len(body) + len(data)]}
         body += data
     text = json.dumps(header).encode()
