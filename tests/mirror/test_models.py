@@ -6,6 +6,7 @@ import hashlib
 import json
 import tarfile
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,11 @@ import pytest
 from mirror import models
 from mirror.catalog import DirectorySource, HubSource, Model
 from mirror.errors import BadInput, Damaged, NotUpstream, RegistryRefused
-from mirror.layout import OCI_LAYER, Descriptor, Layout
+from mirror.growing import FileMedium, Growing
+from mirror.layout import OCI_LAYER, Descriptor
 from mirror.lock import LockedFile, LockedModel
 from mirror.model_files import carried, sha256
-from mirror.model_image import check_layer, compose, layer_size, write_layer
+from mirror.model_image import LayerTarget, check_layer, compose, layer_size
 from mirror.registry import Upstream
 from mirror.source_map import SourceMap
 
@@ -94,11 +96,31 @@ def test_a_directory_is_locked_by_the_sum_of_its_file_list(tmp_path: Path) -> No
     assert lock_model(given, SourceMap.none()).revision != first.revision
 
 
+def pieces(path: Path) -> Iterator[memoryview]:
+    with path.open("rb") as f:
+        while piece := f.read(1 << 20):
+            yield memoryview(piece)
+
+
+def write_layer(tmp_path: Path, file: LockedFile) -> tuple[Descriptor, Path]:
+    """The layer of ``file``, whose content lies in ``content``."""
+    medium = FileMedium(tmp_path / "layer")
+    target = LayerTarget(file, Growing(medium, layer_size(file), 0, lambda _: None))
+    for piece in pieces(tmp_path / "content"):
+        target.write(piece)
+    made = target.finish()
+    medium.close()
+    return made, tmp_path / "layer"
+
+
+def checked(path: Path, file: LockedFile) -> str:
+    return check_layer(pieces(path), file, "the layer")
+
+
 def layer(tmp_path: Path, name: str, content: bytes) -> tuple[LockedFile, Descriptor, Path]:
     (tmp_path / "content").write_bytes(content)
     file = LockedFile(name=name, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
-    made = write_layer(Layout(tmp_path), file, tmp_path / "content")
-    return file, made, Layout(tmp_path).blob(made.digest)
+    return file, *write_layer(tmp_path, file)
 
 
 @pytest.mark.parametrize("size", [0, 1, 511, 512, 513, (1 << 20) + 1])
@@ -123,8 +145,8 @@ def test_a_layer_is_made_and_checked_without_holding_the_file_in_memory(tmp_path
         f.truncate(size)
     file = LockedFile(name="a.safetensors", sha256=sha256(tmp_path / "content"), size=size)
     tracemalloc.start()
-    made = write_layer(Layout(tmp_path), file, tmp_path / "content")
-    check_layer(Layout(tmp_path).blob(made.digest), file)
+    made, path = write_layer(tmp_path, file)
+    assert checked(path, file) == made.digest
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 << 20
@@ -140,15 +162,15 @@ def test_a_long_name_and_a_large_size_survive(tmp_path: Path) -> None:
 
 def test_a_layer_that_holds_another_file_is_damaged_whatever_is_changed(tmp_path: Path) -> None:
     file, made, path = layer(tmp_path, "a.json", b"x" * 1000)
-    assert check_layer(path, file) == made.digest
+    assert checked(path, file) == made.digest
     content = path.read_bytes()
     for at in (0, 100, 700, 1600, len(content) - 1):  # names, mode, content, padding, end
         path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
         with pytest.raises(Damaged):
-            check_layer(path, file)
+            checked(path, file)
     path.write_bytes(content + b"\0")
     with pytest.raises(Damaged):
-        check_layer(path, file)
+        checked(path, file)
 
 
 def test_every_platforms_image_has_the_same_layers_in_the_files_order(tmp_path: Path) -> None:
