@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .bundle import Bundle, Entry
 from .errors import BadInput, Damaged, RegistryRefused, WrongTarget
-from .evidence.judge import Judge, Verdict, verdicts
-from .evidence.reader import FromInternal
 from .layout import RECEIPT, RECEIPTS, UPLOADS, Descriptor
 from .lock import LockedRuntime
 from .parallel import each
@@ -20,6 +19,10 @@ from .registry import Internal
 from .sending import Outgoing, Sending, shipment
 from .site import write_part
 from .upload_journal import Journal
+
+# What judges upstream's signatures is imported when there are rules: a load of nothing new starts sooner.
+if TYPE_CHECKING:
+    from .evidence.judge import Verdict
 
 ASKERS = 8
 """How many small questions are asked at the same time."""
@@ -147,6 +150,9 @@ def _signed(bundle: Bundle, registry: str, internal: Internal, lost: set[str], r
     if not bundle.lock.signature_rules:
         return {}
     report.say("upstream's signatures, read back from the registry")
+    from .evidence.judge import Judge, verdicts
+    from .evidence.reader import FromInternal
+
     judge = Judge(bundle.lock.signature_rules, bundle.lock.trusted_root)
     arrived = [i for i in bundle.lock.images if i.reference not in lost]
     found = verdicts(judge, arrived, lambda name: mirrored(name, registry), FromInternal(internal))

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import BadInput, InUse, WrongCluster
-from .layout import RECEIPT, RECEIPTS
+from .errors import BadInput, InUse, NotUpstream, WrongCluster
+from .layout import INDEXES, RECEIPT, RECEIPTS, links, media_type
 from .parallel import parallel
 from .progress import Report
 from .receipt import Receipt
@@ -23,6 +23,8 @@ class Pruning:
 
     remove: Sequence[Reference]
     """Manifests by digest, sorted."""
+    kept: Sequence[Reference]
+    """Manifests by digest that stay."""
     receipts: Sequence[Path]
     """Receipts that are removed when all of these are gone."""
 
@@ -48,15 +50,24 @@ def plan(site: Path, keep: int) -> Pruning:
     kept = [site / RECEIPT, *earlier[: keep - 1]]
     gone = earlier[keep - 1 :]
     needed = _named(Receipt.read(p) for p in kept)
-    return Pruning(sorted(_named(Receipt.read(p) for p in gone) - needed), gone)
+    return Pruning(sorted(_named(Receipt.read(p) for p in gone) - needed), sorted(needed), gone)
 
 
 def carry_out(planned: Pruning, internal: Internal, report: Report) -> None:
-    """Delete the manifests, and then the receipts; the registry frees the space at its next garbage collection."""
+    """Delete the manifests with those below them, and then the receipts.
+
+    The registry frees the space at its next garbage collection, which keeps whatever a manifest that is there names:
+    so an index's own manifests go too, unless an index that stays has them. Raises RegistryRefused.
+    """
+    touched = {r.repository for r in planned.remove}
+    kept = [r for r in planned.kept if r.repository in touched]
+    spared = {b for below in parallel(lambda r: _below(internal, r), kept, WORKERS) for b in below} | set(kept)
 
     def delete(reference: Reference) -> None:
-        there = internal.delete_manifest(reference)
-        report.say(f"{'removed' if there else 'was not there:'} {reference}")
+        below = [b for b in _below(internal, reference) if b not in spared]
+        for each in (reference, *below):
+            there = internal.delete_manifest(each)
+            report.say(f"{'removed' if there else 'was not there:'} {each}")
 
     parallel(delete, planned.remove, WORKERS)
     for path in planned.receipts:
@@ -69,6 +80,17 @@ def running_digests(kubeconfigs: Iterable[Path]) -> dict[str, str]:
     for path in kubeconfigs:
         found |= _pods(path)
     return found
+
+
+def _below(internal: Internal, reference: Reference) -> list[Reference]:
+    """The manifests that the index at ``reference`` names; none for a manifest, or for what is not there."""
+    try:
+        content = internal.raw_manifest(reference)
+    except NotUpstream:
+        return []
+    if media_type(content, str(reference)) not in INDEXES:
+        return []
+    return [Reference(reference.registry, reference.repository, None, d.digest) for d in links(content, str(reference))]
 
 
 def _named(receipts: Iterable[Receipt]) -> set[Reference]:

@@ -42,7 +42,7 @@ def commands(program: str) -> list[tuple[str, str]]:
 
 def parse(line: str) -> click.Context:
     """Parse ``line`` down to its sub-command, without running anything."""
-    command: Any = typer.main.get_command(sealift.app)
+    command: Any = typer.main.get_command(sealift.assemble([]))
     words = shlex.split(line, comments=True)[1:]
     context = click.Context(command, info_name="sealift")
     while hasattr(command, "commands"):

@@ -30,7 +30,8 @@ class Authorization:
     plain: bool = False
     _basic: str | None = None
     _tokens: dict[tuple[str, ...], str] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _locks: dict[tuple[str, ...], threading.Lock] = field(default_factory=dict)
+    """One for each set of scopes: different tokens are asked for at the same time, the same one once."""
 
     def header(self, scopes: Sequence[str]) -> str | None:
         """The value for a request that needs ``scopes``, as far as is known; None before the registry asked."""
@@ -38,7 +39,7 @@ class Authorization:
 
     def answer(self, header: str, scopes: Sequence[str], sent: str | None) -> str:
         """The value that answers the challenge in ``header``, ``sent`` having been refused; raises RegistryRefused."""
-        with self._lock:
+        with self._locks.setdefault(tuple(scopes), threading.Lock()):
             known = self.header(scopes)
             if known and known != sent:
                 return known  # Another thread has just answered the same challenge.

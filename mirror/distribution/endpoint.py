@@ -194,9 +194,10 @@ class Endpoint:
         if response.status in REDIRECTS and method in ("GET", "HEAD"):
             target = urljoin(self._url(path), response.headers["Location"] or "")
             self._finish(connection, response)
-            with self._elsewhere(target, subject).following(
-                method, target, subject, _for_another(headers or {}), HOPS
-            ) as found:
+            value = self._authorization.header(scopes)
+            known = {**(headers or {}), **({"Authorization": value} if value else {})}
+            passed = known if urlsplit(target).netloc == self.host else _for_another(known)
+            with self._elsewhere(target, subject).following(method, target, subject, passed, HOPS) as found:
                 yield found
             return
         with self._using(connection, response, subject):
@@ -206,7 +207,7 @@ class Endpoint:
     def following(
         self, method: str, url: str, subject: str, headers: Mapping[str, str], hops: int
     ) -> Iterator[Exchange]:
-        """A redirected request: without authorization, as the link itself is the permission."""
+        """A redirected request: on another host without authorization, as the link itself is the permission."""
         parts = urlsplit(url)
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         connection, response = self._sent(method, path or "/", subject, headers, None)
@@ -215,7 +216,8 @@ class Endpoint:
             self._finish(connection, response)
             if not hops:
                 raise RegistryRefused(subject, "it redirects without an end", "Ask another mirror.")
-            with self._elsewhere(target, subject).following(method, target, subject, headers, hops - 1) as found:
+            passed = headers if urlsplit(target).netloc == self.host else _for_another(headers)
+            with self._elsewhere(target, subject).following(method, target, subject, passed, hops - 1) as found:
                 yield found
             return
         with self._using(connection, response, subject):

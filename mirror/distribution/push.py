@@ -70,8 +70,8 @@ class Uploads:
     def send(self, repository: str, d: Descriptor, open_at: OpenAt, sent: Sent) -> None:
         """Upload the blob; the registry checks its digest. Raises RegistryRefused."""
         key = f"{repository}@{d.digest}"
-        fresh = self._begun.pop(key, None)
-        one = _Upload(self, repository, d, open_at, sent, key, fresh or self.locations.get(key), known=not fresh)
+        fresh, noted = self._begun.pop(key, None), self.locations.get(key)
+        one = _Upload(self, repository, d, open_at, sent, key, fresh or noted, known=fresh is None and noted is not None)
         self.endpoint.patiently(one.run, lambda: one.acknowledged)
         self.locations.pop(key, None)
 
@@ -109,7 +109,7 @@ class _Upload:
     subject: str
     location: str | None
     known: bool
-    """Whether the upload at ``location`` may hold something already."""
+    """Whether this upload was tried before, so that the registry may hold something of it."""
     acknowledged: int = 0
     """Bytes that the registry has said it holds."""
     reported: int = 0
@@ -118,6 +118,9 @@ class _Upload:
         """Go on from where the registry says it is, to the end."""
         scopes = push_scopes(self.repository)
         position = self._position(scopes) if self.location and self.known else 0
+        if self.location is None and self.known and exists(self.uploads.endpoint, self.repository, self.d):
+            self._report(self.d.size)  # The registry finished it after the connection had broken off.
+            return
         self.known = True
         self.acknowledged = max(self.acknowledged, position)
         self._report(position)
