@@ -59,7 +59,7 @@ def test_an_answer_that_breaks_off_is_continued_where_it_broke(
 
 def test_a_registry_that_breaks_off_for_ever_is_given_up(endpoint: Endpoint, d: Descriptor, fake: FakeRegistry) -> None:
     fake.break_pulls_after = [1000] + [0] * 20
-    with pytest.raises(RegistryRefused, match="ended early|broke off|reset"):
+    with pytest.raises(RegistryRefused, match=r"ended early|broke off|reset"):
         fetched(endpoint, d)
     assert fake.count("GET") == 1 + 5
 

@@ -152,7 +152,7 @@ def test_content_of_another_digest_is_refused_by_the_registry(endpoint: Endpoint
 
 
 def test_an_upload_on_another_host_is_refused(endpoint: Endpoint) -> None:
-    with pytest.raises(RegistryRefused, match="wants uploads sent to elsewhere.test"):
+    with pytest.raises(RegistryRefused, match=r"wants uploads sent to elsewhere\.test"):
         Uploads(endpoint).path("https://elsewhere.test/v2/a/blobs/uploads/1", "a")
 
 
