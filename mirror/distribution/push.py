@@ -71,7 +71,9 @@ class Uploads:
         """Upload the blob; the registry checks its digest. Raises RegistryRefused."""
         key = f"{repository}@{d.digest}"
         fresh, noted = self._begun.pop(key, None), self.locations.get(key)
-        one = _Upload(self, repository, d, open_at, sent, key, fresh or noted, known=fresh is None and noted is not None)
+        one = _Upload(
+            self, repository, d, open_at, sent, key, fresh or noted, known=fresh is None and noted is not None
+        )
         self.endpoint.patiently(one.run, lambda: one.acknowledged)
         self.locations.pop(key, None)
 
