@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import itertools
 import json
 import re
 import threading
@@ -30,6 +31,7 @@ class FakeRegistry:
     blobs: dict[str, dict[str, bytes]] = field(default_factory=dict)
     manifests: dict[str, dict[str, bytes]] = field(default_factory=dict)
     uploads: dict[str, bytearray] = field(default_factory=dict)
+    names: Iterator[int] = field(default_factory=itertools.count)
     requests: list[str] = field(default_factory=list)
     received: int = 0
     """Bytes of blobs that came in."""
@@ -134,7 +136,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(201, b"", {"Location": f"/v2/{repository}/blobs/{mount}"})
         if "digest" in query and fake.one_request:
             return self.finish(repository, body, query["digest"][0])
-        name = f"u{len(fake.uploads)}"
+        name = f"u{next(fake.names)}"  # never one that another upload had or has
         fake.uploads[name] = bytearray()
         return self.answer(202, b"", {"Location": f"/v2/{repository}/blobs/uploads/{name}?state=s"})
 
@@ -206,8 +208,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """The request's body; None after the connection was cut, what came before it added to ``kept``."""
         fake, left = self.registry, int(self.headers["Content-Length"] or 0)
         if left and kept is not None and fake.break_pushes_after:
-            kept += self.rfile.read(min(left, fake.break_pushes_after.pop(0)))
-            fake.received += len(kept)
+            arrived = self.rfile.read(min(left, fake.break_pushes_after.pop(0)))
+            kept += arrived
+            fake.received += len(arrived)
             self.close_connection = True
             return None
         if kept is None:
