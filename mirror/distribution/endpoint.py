@@ -167,7 +167,7 @@ class Endpoint:
                 return once()
             except TryAgain as e:
                 if progress() > before:
-                    attempt, before = 1, progress()
+                    attempt, before = 0, progress()
                 elif attempt >= self.patience.attempts:
                     # Whoever asks next is not made to wait as long for a registry that is gone.
                     self._reached = self._reached and not e.unreachable

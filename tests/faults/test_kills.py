@@ -125,7 +125,8 @@ def test_a_create_that_is_killed_again_and_again_makes_the_same_bundle(site: Sit
         here = 0
         while killed(site.sealift(*arguments), chosen.uniform(0.3, 0.9) * 1.15**here):
             here += 1
-            assert not output.exists(), "a bundle that is not whole"
+            if output.exists():  # The kill met the process after its last step, before it had ended.
+                break
         assert files(output) == expected
         kills, rounds = kills + here, rounds + 1
     print(f"{kills} kills of create in {rounds} bundles, each byte for byte the same")
@@ -144,11 +145,20 @@ def test_a_load_that_is_killed_again_and_again_puts_everything_into_the_registry
         here = 0
         while killed(site.sealift(*arguments), chosen.uniform(0.3, 0.9) * 1.15**here):
             here += 1
-            assert not (target / "receipt.json").exists(), "a receipt of what did not arrive"
+            if (target / "receipt.json").exists():  # The kill met it after its last step, before it had ended.
+                break
         received = json.loads((target / "receipt.json").read_text())
         assert received["missing"] == []
         assert len(received["images"]) == len(Bundle.open(site.directory / "bundle").contents.entries)
         held = {k: v for r, b in site.inside.blobs.items() if r.startswith(f"r{rounds}/") for k, v in b.items()}
+        held |= {
+            k: v
+            for r, m in site.inside.manifests.items()
+            if r.startswith(f"r{rounds}/")
+            for k, v in m.items()
+            if ":" in k
+        }
+        assert held.keys() == wanted.keys()
         assert all(digest(content) == k and wanted[k] == len(content) for k, content in held.items())
         kills, rounds = kills + here, rounds + 1
     print(f"{kills} kills of load in {rounds} registries, all of which then held everything")

@@ -57,7 +57,6 @@ def test_an_answer_that_breaks_off_is_continued_where_it_broke(
     assert [h.get("Range") for h in fake.seen] == [None, "bytes=1000000-", "bytes=1500000-", "bytes=1500000-"]
 
 
-@pytest.mark.xfail(strict=False, reason="known fault of the transport: mend before it is relied on")
 def test_a_registry_that_breaks_off_for_ever_is_given_up(endpoint: Endpoint, d: Descriptor, fake: FakeRegistry) -> None:
     fake.break_pulls_after = [1000] + [0] * 20
     with pytest.raises(RegistryRefused, match=r"ended early|broke off|reset"):

@@ -102,7 +102,6 @@ def test_a_large_blob_goes_in_chunks_and_on_from_the_last_byte_that_arrived(
     assert fake.received == D.size, "bytes were sent twice"
 
 
-@pytest.mark.xfail(strict=False, reason="known fault of the transport: mend before it is relied on")
 def test_another_process_goes_on_with_an_upload(
     endpoint: Endpoint, fake: FakeRegistry, content: OpenAt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
