@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .document import write_atomically
+from .document import write_atomically, write_bytes_atomically
 from .errors import Damaged, NotUpstream
 
 OCI_LAYOUT = "oci-layout"
@@ -201,13 +199,7 @@ class Layout:
         """Store a small blob; the file appears whole or not at all."""
         described = Descriptor.of(media_type_, content)
         if not self.has(described):
-            path = self.blob(described.digest)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self.path)
-            with os.fdopen(handle, "wb") as f:
-                f.write(content)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
+            write_bytes_atomically(self.blob(described.digest), content)
         return described
 
     def write_index(self, entries: Iterable[Descriptor]) -> None:

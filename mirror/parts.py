@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,12 +87,3 @@ def check_size(part_size: int, origin: str) -> None:
     """Raise BadInput for a size of parts that makes too many of them."""
     if part_size < SMALLEST:
         raise BadInput(origin, f"parts of {part_size:,} bytes", f"Take parts of at least {SMALLEST:,} bytes.")
-
-
-def split_files(images: Sequence[StreamFile], models: Sequence[StreamFile], last: Sequence[StreamFile]) -> TarStream:
-    """The stream's order: what upstream's digests name, then models' layers, then what follows from those.
-
-    The digest of a model's layer is known only when its file has been fetched, its size before: so whatever has
-    another size for another digest, and nothing else, stands behind the layers.
-    """
-    return TarStream([*sorted(images, key=lambda f: f.path), *models, *last])

@@ -9,6 +9,7 @@ import json
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -114,10 +115,10 @@ class Pace:
             self._seen.popleft()
 
 
-class Lines:
-    """One line for each thing begun or done, and one now and then for how far the whole has come."""
+class _Written(ABC):
+    """A report to a stream, which says now and then how far the whole has come."""
 
-    def __init__(self, stream: IO[str], every: float = EVERY) -> None:
+    def __init__(self, stream: IO[str], every: float) -> None:
         self._stream = stream
         self._every = every
         self._lock = threading.Lock()
@@ -128,8 +129,7 @@ class Lines:
     def begin(self, what: str, total: int) -> None:
         """See :class:`Report`."""
         self._what, self._pace, self._last = what, Pace(total), time.monotonic()
-        if total:
-            self.say(f"{what}: {size(total)}")
+        self._begun()
 
     def advance(self, count: int) -> None:
         """See :class:`Report`."""
@@ -139,7 +139,26 @@ class Lines:
             if due:
                 self._last = time.monotonic()
         if due:
-            self.say(f"{self._what}: {far(self._pace)}")
+            self._come()
+
+    @abstractmethod
+    def _begun(self) -> None:
+        """Say that work has begun."""
+
+    @abstractmethod
+    def _come(self) -> None:
+        """Say how far it has come."""
+
+    def _print(self, line: str) -> None:
+        with self._lock:
+            print(line, file=self._stream, flush=True)
+
+
+class Lines(_Written):
+    """One line for each thing begun or done, and one now and then for how far the whole has come."""
+
+    def __init__(self, stream: IO[str], every: float = EVERY) -> None:
+        super().__init__(stream, every)
 
     def item(self, name: str, size: int) -> Moving:
         """See :class:`Report`."""
@@ -147,43 +166,21 @@ class Lines:
 
     def say(self, line: str) -> None:
         """See :class:`Report`."""
-        with self._lock:
-            print(line, file=self._stream, flush=True)
+        self._print(line)
+
+    def _begun(self) -> None:
+        if self._pace.total:
+            self.say(f"{self._what}: {size(self._pace.total)}")
+
+    def _come(self) -> None:
+        self.say(f"{self._what}: {far(self._pace)}")
 
 
-class Events:
+class Events(_Written):
     """A JSON object a line: ``event`` is begin, progress, item or say."""
 
     def __init__(self, stream: IO[str], every: float = EVENTS_EVERY) -> None:
-        self._stream = stream
-        self._every = every
-        self._lock = threading.Lock()
-        self._what = ""
-        self._pace = Pace(0)
-        self._last = 0.0
-
-    def begin(self, what: str, total: int) -> None:
-        """See :class:`Report`."""
-        self._what, self._pace, self._last = what, Pace(total), time.monotonic()
-        self._tell("begin", work=what, total=total)
-
-    def advance(self, count: int) -> None:
-        """See :class:`Report`."""
-        with self._lock:
-            self._pace.advance(count)
-            due = time.monotonic() - self._last >= self._every
-            if due:
-                self._last = time.monotonic()
-        if due:
-            pace = self._pace
-            self._tell(
-                "progress",
-                work=self._what,
-                done=pace.done,
-                total=pace.total,
-                rate=round(pace.rate),
-                left=None if pace.left is None else round(pace.left, 1),
-            )
+        super().__init__(stream, every)
 
     def item(self, name: str, size: int) -> Moving:
         """See :class:`Report`."""
@@ -203,9 +200,22 @@ class Events:
         """See :class:`Report`."""
         self._tell("say", line=line)
 
+    def _begun(self) -> None:
+        self._tell("begin", work=self._what, total=self._pace.total)
+
+    def _come(self) -> None:
+        pace = self._pace
+        self._tell(
+            "progress",
+            work=self._what,
+            done=pace.done,
+            total=pace.total,
+            rate=round(pace.rate),
+            left=None if pace.left is None else round(pace.left, 1),
+        )
+
     def _tell(self, event: str, **fields: Any) -> None:  # noqa: ANN401 - whatever JSON can say
-        with self._lock:
-            print(json.dumps({"event": event, **fields}), file=self._stream, flush=True)
+        self._print(json.dumps({"event": event, **fields}))
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from .bundle import Bundle
+from .document import write_bytes_atomically
 from .errors import Damaged
 from .layout import CONTENT, digest
 from .lock import LockedChart, LockedManifest, LockedPart
@@ -48,10 +47,5 @@ def _write(site: Path, part: str, name: str, content: bytes) -> ReceivedFile:
             f"part {part!r}", f"{name!r} would be written outside the site directory", "Do not use this bundle."
         )
     path = Path(CONTENT) / part / name
-    (site / path).parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=(site / path).parent)
-    with os.fdopen(handle, "wb") as f:
-        f.write(content)
-    Path(temporary).chmod(0o644)
-    Path(temporary).replace(site / path)
+    write_bytes_atomically(site / path, content)
     return ReceivedFile(path=str(path), sha256=digest(content).partition(":")[2])

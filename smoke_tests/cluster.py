@@ -164,7 +164,7 @@ def gateway_address(cluster: Cluster, gateway: GatewayService, given: str | None
     for ingress in service.get("status", {}).get("loadBalancer", {}).get("ingress") or []:
         return ingress.get("ip") or ingress["hostname"], port["port"]
     if node_port:
-        return _node_address(cluster), node_port
+        return node_address(cluster.items("nodes")[0]), node_port
     raise BadInput(
         f"Service {gateway.namespace}/{gateway.service}",
         "it has neither a load balancer nor a node port",
@@ -172,9 +172,9 @@ def gateway_address(cluster: Cluster, gateway: GatewayService, given: str | None
     )
 
 
-def _node_address(cluster: Cluster) -> str:
-    addresses = cluster.items("nodes")[0]["status"]["addresses"]
-    return str(next(a["address"] for a in addresses if a["type"] == "InternalIP"))
+def node_address(node: Document) -> str:
+    """The address at which the pods and the other nodes reach ``node`` (a Node)."""
+    return str(next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP"))
 
 
 def _document(text: str) -> Document:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from testinfra.host import Host
 
@@ -19,6 +18,14 @@ from .cluster import Cluster, Document
 
 NAMESPACE = "sealift-smoke"
 CONTAINER = "client"
+RESTRICTED: Document = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""What every container of the platform and of the models is held to."""
 _LABEL = "app.kubernetes.io/managed-by"
 _OWNER = "sealift-smoke"
 _READY_SECONDS = 180
@@ -85,28 +92,22 @@ def service_account(probe: Probe) -> Document:
     }
 
 
-def pod(where: str, name: str, image: str, *, identity: str, mesh: bool = False, privileged: bool = False) -> Document:
-    """A client pod that waits for commands; ``privileged`` is the one thing that Pod Security must refuse."""
-    security: dict[str, Any] = {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "runAsNonRoot": True,
-        "runAsUser": 65532,
-        "runAsGroup": 65532,
-        "capabilities": {"drop": ["ALL"]},
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-    if privileged:
-        security |= {"privileged": True, "allowPrivilegeEscalation": True}
-    labels = {"app": name, _LABEL: _OWNER, "sidecar.istio.io/inject": str(mesh).lower()}
-    container = {
-        "name": CONTAINER,
+def restricted_container(image: str) -> Document:
+    """What a container must say of itself for Pod Security's level restricted and the platform's own rules."""
+    return {
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["sleep", "86400"],
-        "securityContext": security,
+        "securityContext": {**RESTRICTED, "runAsUser": 65532, "runAsGroup": 65532},
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}},
     }
+
+
+def pod(where: str, name: str, image: str, *, identity: str, mesh: bool = False, privileged: bool = False) -> Document:
+    """A client pod that waits for commands; ``privileged`` is the one thing that Pod Security must refuse."""
+    container = {**restricted_container(image), "name": CONTAINER, "command": ["sleep", "86400"]}
+    if privileged:
+        container["securityContext"] |= {"privileged": True, "allowPrivilegeEscalation": True}
+    labels = {"app": name, _LABEL: _OWNER, "sidecar.istio.io/inject": str(mesh).lower()}
     return {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -24,7 +24,7 @@ def running(environment: Environment, cluster: Cluster, model: ServedModel) -> I
     """A copy of ``model`` (in Standard mode) while it runs; gives the node port at which it answers in plaintext."""
     pod = cluster.predictor_pods(model.name, model.namespace)[0]
     try:
-        cluster.apply(_namespace(pod))
+        cluster.apply(_namespace())
         cluster.apply(
             _pod(pod), _service(), _grant(model), _route(environment, model), _admitted(environment), _way_out()
         )
@@ -48,7 +48,7 @@ def host(environment: Environment) -> str:
     return f"{HOST}.{environment.outputs.domain}"
 
 
-def _namespace(pod: Document) -> Document:
+def _namespace() -> Document:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smoke_tests import probes
-from smoke_tests.cluster import Cluster, Identity
+from smoke_tests.cluster import Cluster, Identity, node_address
 from smoke_tests.environment import Environment
 from smoke_tests.probes import STRANGER
 
@@ -43,6 +43,6 @@ def api_attempts(environment: Environment, cluster: Cluster) -> list[ApiAttempt]
 def server_attempts(environment: Environment, cluster: Cluster) -> list[ServerAttempt]:
     """By a model server that was taken over."""
     api_server = cluster.get("service", "kubernetes", "-n", "default")["spec"]["clusterIP"]
-    node = next(a["address"] for a in cluster.items("nodes")[0]["status"]["addresses"] if a["type"] == "InternalIP")
+    node = node_address(cluster.items("nodes")[0])
     istiod = cluster.items("pods", "-n", MESH, "-l", "app=istiod")[0]["status"]["podIP"]
     return model_server.attempts(api_server, environment.receipt.registry, node, istiod)

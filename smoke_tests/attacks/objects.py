@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from smoke_tests.cluster import Document
+from smoke_tests.probes import restricted_container
 
 from .guard import Guard
 from .images import Images
@@ -25,15 +26,15 @@ def attempts(namespace: str, weights: str, runtime: str, image: str, images: Ima
         return inference_service(namespace, uri, runtime)
 
     def knative(run: str) -> Document:
-        pod = {"automountServiceAccountToken": False, "containers": [_container(run)]}
+        pod = {"automountServiceAccountToken": False, "containers": [restricted_container(run)]}
         spec = {"template": {"spec": pod}}
-        return _object("serving.knative.dev/v1", "Service", namespace, spec)
+        return an_object("serving.knative.dev/v1", "Service", namespace, spec)
 
     def serving_runtime(run: str) -> Document:
         formats = [{"name": "vllm", "version": "1"}]
-        server = {**_container(run), "name": "kserve-container"}
+        server = {**restricted_container(run), "name": "kserve-container"}
         spec = {"supportedModelFormats": formats, "containers": [server]}
-        return _object("serving.kserve.io/v1alpha1", "ServingRuntime", namespace, spec)
+        return an_object("serving.kserve.io/v1alpha1", "ServingRuntime", namespace, spec)
 
     good = f"oci+native://{weights}"
     unlisted = f"oci+native://{weights.partition('@')[0]}@sha256:{'f' * 64}"
@@ -63,19 +64,19 @@ def inference_service(namespace: str, uri: str, runtime: str) -> Document:
     """A model in ``namespace`` with weights from ``uri``, on ClusterServingRuntime ``runtime``."""
     server = {"modelFormat": {"name": "vllm"}, "runtime": runtime, "storageUri": uri}
     predictor = {"automountServiceAccountToken": False, "model": server}
-    return _object("serving.kserve.io/v1beta1", "InferenceService", namespace, {"predictor": predictor})
+    return an_object("serving.kserve.io/v1beta1", "InferenceService", namespace, {"predictor": predictor})
 
 
 def _mesh(namespace: str) -> list[ApiAttempt]:
     def authentication(mode: str) -> Document:
-        return _object("security.istio.io/v1", "PeerAuthentication", namespace, {"mtls": {"mode": mode}})
+        return an_object("security.istio.io/v1", "PeerAuthentication", namespace, {"mtls": {"mode": mode}})
 
     def destination(mode: str) -> Document:
         spec = {"host": f"x.{namespace}.svc.cluster.local", "trafficPolicy": {"tls": {"mode": mode}}}
-        return _object("networking.istio.io/v1", "DestinationRule", namespace, spec)
+        return an_object("networking.istio.io/v1", "DestinationRule", namespace, spec)
 
     def authorization(rules: list[Any]) -> Document:
-        return _object("security.istio.io/v1", "AuthorizationPolicy", namespace, {"action": "ALLOW", "rules": rules})
+        return an_object("security.istio.io/v1", "AuthorizationPolicy", namespace, {"action": "ALLOW", "rules": rules})
 
     named = [{"from": [{"source": {"principals": [f"cluster.local/ns/{namespace}/sa/default"]}}]}]
     return [
@@ -91,7 +92,7 @@ def _mesh(namespace: str) -> list[ApiAttempt]:
 def _ways_in(namespace: str) -> list[ApiAttempt]:
     def service(**fields: Any) -> Document:  # noqa: ANN401 - fields of a Service's spec
         spec = {"selector": {"app": NAME}, "ports": [{"name": "http", "port": 80}], **fields}
-        return _object("v1", "Service", namespace, spec)
+        return an_object("v1", "Service", namespace, spec)
 
     return [
         _attempt("A Service that opens a port of every node is made.", service(type="NodePort"), service()),
@@ -116,21 +117,6 @@ def _attempt(sentence: str, broken: Document, whole: Document, guards: frozenset
     return ApiAttempt(sentence, create(broken), create(whole), guards)
 
 
-def _object(version: str, kind: str, namespace: str, spec: Document) -> Document:
+def an_object(version: str, kind: str, namespace: str, spec: Document) -> Document:
+    """An object of the attempts' name in ``namespace``."""
     return {"apiVersion": version, "kind": kind, "metadata": {"name": NAME, "namespace": namespace}, "spec": spec}
-
-
-def _container(image: str) -> Document:
-    return {
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "capabilities": {"drop": ["ALL"]},
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}},
-    }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from smoke_tests.cluster import Document, Identity
 
 from .guard import Guard
+from .objects import an_object
 from .pods import NAME
 from .requests import ApiAttempt, Request, create
 
@@ -119,13 +119,13 @@ def workload_attempts(account: Identity, namespace: str) -> list[ApiAttempt]:
 
 def _network_policy(namespace: str) -> Document:
     spec = {"podSelector": {}, "ingress": [{}], "egress": [{}], "policyTypes": ["Ingress", "Egress"]}
-    return _object("networking.k8s.io/v1", "NetworkPolicy", namespace, spec)
+    return an_object("networking.k8s.io/v1", "NetworkPolicy", namespace, spec)
 
 
 def _authorization_policy(namespace: str) -> Document:
     source = {"principals": [f"cluster.local/ns/{namespace}/sa/default"]}
     spec = {"action": "ALLOW", "rules": [{"from": [{"source": source}]}]}
-    return _object("security.istio.io/v1", "AuthorizationPolicy", namespace, spec)
+    return an_object("security.istio.io/v1", "AuthorizationPolicy", namespace, spec)
 
 
 def _binding(namespace: str, to: Identity) -> Document:
@@ -145,7 +145,3 @@ def _namespace() -> Document:
 
 def _secret(namespace: str) -> Document:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": NAME, "namespace": namespace}}
-
-
-def _object(version: str, kind: str, namespace: str, spec: dict[str, Any]) -> Document:
-    return {"apiVersion": version, "kind": kind, "metadata": {"name": NAME, "namespace": namespace}, "spec": spec}

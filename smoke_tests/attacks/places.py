@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from smoke_tests import predictors
-from smoke_tests.cluster import Cluster, Document
+from smoke_tests.cluster import Cluster, node_address
 from smoke_tests.environment import Environment, ServedModel
 
 MESH, KNATIVE = "istio-system", "knative-serving"
@@ -39,7 +39,7 @@ def found(environment: Environment, cluster: Cluster) -> Places:
     replica = predictors.replica(cluster, standard)
     assert replica, f"{standard.name} has no Ready replica"
     places = Places(
-        node=_internal_address(cluster.items("nodes")[0]),
+        node=node_address(cluster.items("nodes")[0]),
         istiod=_address(cluster, MESH, "app=istiod"),
         gateway_pod=_address(cluster, MESH, "istio=ingressgateway"),
         model_service=predictors.service_url(cluster, standard).removesuffix("/v1/models"),
@@ -66,7 +66,3 @@ def _with_knative(places: Places, cluster: Cluster, model: ServedModel) -> Place
 def _address(cluster: Cluster, namespace: str, selector: str) -> str:
     pods = cluster.items("pods", "-n", namespace, "-l", selector)
     return str(next(p["status"]["podIP"] for p in pods if p["status"].get("podIP")))
-
-
-def _internal_address(node: Document) -> str:
-    return str(next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP"))

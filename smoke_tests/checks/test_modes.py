@@ -13,16 +13,10 @@ from smoke_tests.environment import Environment, ServedModel
 from smoke_tests.evidence import Fact, Group
 from smoke_tests.plugin import not_asked
 from smoke_tests.predictors import MODEL_SERVER
+from smoke_tests.probes import RESTRICTED
 from smoke_tests.trials import Trial
 
 GROUP = Group.HARDENING
-RESTRICTED = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "readOnlyRootFilesystem": True,
-    "runAsNonRoot": True,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 API_ACCESS = "kube-api-access"
 """Begins the name of the volume that Kubernetes gives a pod with a token of its service account."""
 
