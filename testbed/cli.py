@@ -36,12 +36,17 @@ def rehearse(
     ] = UpstreamKind.LOCAL,
     work: Annotated[Path, typer.Option(help="Where the bundle, the site and the evidence go.")] = Path("rehearsal"),
     keep: Annotated[bool, typer.Option("--keep", help="Leave cluster and stack up at the end, to look at.")] = False,
+    up_only: Annotated[
+        bool, typer.Option("--up-only", help="Prove nothing: end when the first stack is up, and leave it up.")
+    ] = False,
 ) -> None:
     """Bring bundle and stack up on this machine with egress denied, and prove that it serves. Needs root.
 
     Example: sealift rehearse --stack dev
 
     Example: sealift rehearse --stack dev --stack prod --work /var/tmp/rehearsal
+
+    Example: sealift rehearse --stack dev --up-only
     """
     from .rehearsal.run import Rehearsal
 
@@ -49,11 +54,14 @@ def rehearse(
     console = Console(highlight=False, soft_wrap=True)
     timeline = Timeline(console)
     try:
-        rehearsal = Rehearsal(work.absolute(), stack or ["dev"], upstream.value, timeline, keep=keep)
+        rehearsal = Rehearsal(work.absolute(), stack or ["dev"], upstream.value, timeline, keep=keep, up_only=up_only)
         rehearsal.run()
     except SealiftError:
         console.print(f"\n[bold red]REHEARSAL FAILED[/] after {timeline.seconds:.0f} s")
         raise
+    if up_only:
+        console.print(f"\nUP in {timeline.seconds:.0f} s, nothing proven; its files: {work / 'site'}")
+        return
     console.print(f"\n[bold green]REHEARSAL PASSED[/] in {timeline.seconds:.0f} s; evidence: {work / 'evidence'}")
 
 

@@ -1,6 +1,6 @@
 """``python -m benchmarks.hardening``: three ways to one model, in turn, and what each step of hardening costs.
 
-Needs a running environment (``sealift rehearse --keep`` leaves one) and the files that ``sealift smoke`` takes.
+Needs a running environment (``sealift rehearse --up-only`` leaves one) and the files that ``sealift smoke`` takes.
 """
 
 from __future__ import annotations

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import Any
 
 import openai
 import pytest
 
 from smoke_tests import streaming
+from smoke_tests.changes import changing
+from smoke_tests.cluster import Cluster
 from smoke_tests.environment import Environment, ServedModel
 from smoke_tests.evidence import Fact, Group
 from smoke_tests.gateway import openai_client
@@ -100,22 +102,32 @@ def watched(environment: Environment, model: ServedModel) -> Stream:
         return streaming.last_for(client, model.served_name, seconds=streaming.A_MINUTE + streaming.MARGIN)
 
 
+@dataclass(frozen=True)
+class LongStreams:
+    """Streams by the name of their model, and how often the gateway's policies changed meanwhile."""
+
+    streams: dict[str, Future[Stream]]
+    changes: int
+
+
 @pytest.fixture(scope="session")
-def long_streams(environment: Environment, typical_models: list[ServedModel]) -> Iterator[dict[str, Future[Stream]]]:
-    """One stream of each serving mode, by model, all at the same time: each lasts longer than a minute."""
-    with ThreadPoolExecutor() as pool:
-        yield {m.name: pool.submit(watched, environment, m) for m in typical_models}
+def long_streams(environment: Environment, cluster: Cluster, typical_models: list[ServedModel]) -> LongStreams:
+    """One stream of each serving mode, all at the same time: each lasts longer than a minute."""
+    with changing(cluster) as changes, ThreadPoolExecutor() as pool:
+        streams = {m.name: pool.submit(watched, environment, m) for m in typical_models}
+        wait(streams.values())
+    return LongStreams(streams, len(changes))
 
 
-def test_long_stream(
-    long_streams: dict[str, Future[Stream]], typical_model: ServedModel, facts: dict[str, Fact]
-) -> None:
-    """A stream from {typical_model.name} ({typical_model.mode} mode) that lasts longer than a minute is not cut."""
-    stream = long_streams[typical_model.name].result()
+def test_long_stream(long_streams: LongStreams, typical_model: ServedModel, facts: dict[str, Fact]) -> None:
+    """A stream from {typical_model.name} ({typical_model.mode} mode) outlasts a minute and changes of policies."""
+    stream = long_streams.streams[typical_model.name].result()
+    facts["changes of the gateway's policies"] = long_streams.changes
     facts["seconds watched"] = round(stream.seconds, 1)
     facts["chunks"] = stream.chunks
     facts["answers at once"] = stream.choices
     facts["longest silence in seconds"] = round(stream.longest_silence, 1)
+    assert long_streams.changes > 3, "the policies hardly changed"
     assert stream.seconds > streaming.A_MINUTE, f"it was over after {stream.seconds:.0f} s"
 
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
 
 import pytest
 
-from smoke_tests import keys, raw_http, streaming
-from smoke_tests.authorization import MESH_NAMESPACE
-from smoke_tests.cluster import Cluster, Document, wait_until
+from smoke_tests import keys, raw_http
+from smoke_tests.cluster import Cluster, wait_until
 from smoke_tests.environment import Environment, GatewayLimits, ServedModel
 from smoke_tests.evidence import Fact, Group
-from smoke_tests.gateway import http_client, openai_client
+from smoke_tests.gateway import http_client
 from smoke_tests.plugin import not_asked
 from smoke_tests.refusals import control, models_list, refusal, shaped
 
 GROUP = Group.FRONT_DOOR
 MOST_REQUESTS = 1500  # a limit that is higher is not tried out
-CHANGE, CHANGE_SECONDS = "sealift-smoke-change", 12
 GATEWAY_PODS = ("-n", "istio-system", "-l", "istio=ingressgateway")
 
 
@@ -102,50 +97,6 @@ def test_slow_body(
     facts["seconds"] = round(answer.seconds, 1)
     assert answer.status == 408, f"after {answer.seconds:.0f} s it was answered HTTP {answer.status}"
     assert shaped(408, answer.text.partition("\r\n\r\n")[2], facts)[1] == "request_timeout"
-
-
-def change(number: int) -> Document:
-    """A policy of the gateway that concerns nobody, each time another one."""
-    operation = {"hosts": [f"nobody-asks-for-{number}.invalid"]}
-    selector = {"matchLabels": {"istio": "ingressgateway"}}
-    return {
-        "apiVersion": "security.istio.io/v1",
-        "kind": "AuthorizationPolicy",
-        "metadata": {"name": CHANGE, "namespace": MESH_NAMESPACE},
-        "spec": {"selector": selector, "action": "DENY", "rules": [{"to": [{"operation": operation}]}]},
-    }
-
-
-@contextmanager
-def changing(cluster: Cluster) -> Iterator[list[int]]:
-    """The gateway's policies change every so many seconds; the list has the numbers of the changes made."""
-    made: list[int] = []
-    over = Event()
-
-    def keep_changing() -> None:
-        while not over.wait(CHANGE_SECONDS):
-            cluster.apply(change(len(made)))
-            made.append(len(made))
-
-    thread = Thread(target=keep_changing)
-    thread.start()
-    try:
-        yield made
-    finally:
-        over.set()
-        thread.join()
-        cluster.delete(f"authorizationpolicies.security.istio.io/{CHANGE}", namespace=MESH_NAMESPACE)
-
-
-def test_change(environment: Environment, cluster: Cluster, facts: dict[str, Fact]) -> None:
-    """A stream that is under way goes on for longer than a minute while policies of the gateway change."""
-    model = generator(environment)
-    seconds = streaming.A_MINUTE + streaming.MARGIN
-    with openai_client(environment, model) as client, changing(cluster) as changes:
-        stream = streaming.last_for(client, model.served_name, seconds=seconds)
-    facts["seconds watched"], facts["chunks"], facts["changes"] = round(stream.seconds, 1), stream.chunks, len(changes)
-    assert len(changes) > 3, "the policies hardly changed"
-    assert stream.seconds > streaming.A_MINUTE, f"it was over after {stream.seconds:.0f} s"
 
 
 def generator(environment: Environment) -> ServedModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def audit_log(work: Path) -> Path:
     return work / "site" / "audit" / "audit.log"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Deployment:
     """One stack on the cluster of a rehearsal."""
 
@@ -38,19 +38,35 @@ class Deployment:
     cluster: Cluster
     operator: Operator
     timeline: Timeline
+    _found: set[str] = field(default_factory=set)
+    _settings: dict[str, Any] = field(default_factory=dict)
 
-    def run(self, *, with_others: bool, keep: bool, stand_ins: Mapping[str, str]) -> None:
-        """All of it. ``with_others`` scans the other stacks' documents too; ``keep`` leaves the stack up."""
-        found = self._objects()
-        settings = self._settings()
-        stack.write(self.name, self.operator.project, settings)
+    def up(self) -> None:
+        """Bring the stack up, and see that a second time changes nothing."""
+        self._found = self._objects()
+        self._settings = self._of_the_site()
+        stack.write(self.name, self.operator.project, self._settings)
         self.operator.pulumi("stack", "init", self.name, log=f"{self.name}-init")
-        self._up()
+        with self._step("pulumi preview"):
+            self._guarded("preview", log="preview")
+        with self._step("pulumi up"):
+            self._guarded("up", "--yes", "--skip-preview", log="up")
+        with self._step("pulumi up again changes nothing"):
+            self._guarded("up", "--yes", "--skip-preview", "--expect-no-changes", log="again")
+        write_atomically(self._outputs, self._ask("stack", "output", "--json"))
+
+    def prove(self, *, with_others: bool, keep: bool, stand_ins: Mapping[str, str]) -> None:
+        """That what is up is as promised, and that it goes without a trace.
+
+        ``with_others`` scans the other stacks' documents too; ``keep`` leaves the stack up.
+        """
         self._smoke()
         with self._step("sealift scan"):
             project = self.operator.project
             scan = Scan(
-                self.operator, self.work / "site" / "scan", lambda s: stack.write(s, project, settings, as_shipped=True)
+                self.operator,
+                self.work / "site" / "scan",
+                lambda s: stack.write(s, project, self._settings, as_shipped=True),
             )
             scan.run(self.name, with_others=with_others, output=self._evidence)
         with self._step("no secret in etcd, the audit log or Pulumi's state"):
@@ -61,10 +77,10 @@ class Deployment:
             with self._step("pulumi destroy"):
                 self._pulumi("destroy", "--yes", "--skip-preview", log="destroy")
             with self._step("the cluster is as it was found"):
-                _unchanged(found, self._objects())
+                _unchanged(self._found, self._objects())
         publish.add(self._evidence, self.timeline.steps, stand_ins, pulls)
 
-    def _settings(self) -> dict[str, Any]:
+    def _of_the_site(self) -> dict[str, Any]:
         """What only the site knows of the stack."""
         namespace = self.operator.kubectl_json("get", "namespace", "kube-system")
         return {
@@ -86,15 +102,6 @@ class Deployment:
         self.operator.sealift(*lost, "--output", keys / "lost.key", log=log)
         revoked = [r.id for r in Issuer(keys).ledger.records()]
         return {"issuers": [{"issuer": f"keys.{domain}", "jwks": str(keys / JWKS_FILE), "revoked": revoked}]}
-
-    def _up(self) -> None:
-        with self._step("pulumi preview"):
-            self._guarded("preview", log="preview")
-        with self._step("pulumi up"):
-            self._guarded("up", "--yes", "--skip-preview", log="up")
-        with self._step("pulumi up again changes nothing"):
-            self._guarded("up", "--yes", "--skip-preview", "--expect-no-changes", log="again")
-        write_atomically(self._outputs, self._ask("stack", "output", "--json"))
 
     def _smoke(self) -> None:
         given: list[str | Path] = ["--stack-outputs", self._outputs, "--receipt", self.receipt]

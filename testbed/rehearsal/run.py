@@ -40,11 +40,14 @@ class Rehearsal:
     upstream: Literal["local", "public"]
     timeline: Timeline
     keep: bool = False
+    up_only: bool = False
+    """End when the first stack is up, and leave it up, to be tried on."""
     cache: Path = field(default_factory=cache_directory)
     stand_ins: dict[str, str] = field(default_factory=lambda: dict(_OF_THE_SITE))
 
     def run(self) -> None:
         """Everything; raises the first error, ChecksFailed when something is not as promised. Cleans up either way."""
+        self.keep = self.keep or self.up_only
         with ExitStack() as cleanup:
             packer = self._outside(cleanup)
             site, operator = self._site(cleanup)
@@ -138,4 +141,7 @@ class Rehearsal:
         lock = Lock.read(bundle / LOCK)
         for name in self.stacks:
             deployment = Deployment(name, self.work, receipt, lock, cluster, operator, self.timeline)
-            deployment.run(with_others=name == self.stacks[0], keep=self.keep, stand_ins=self.stand_ins)
+            deployment.up()
+            if self.up_only:
+                return
+            deployment.prove(with_others=name == self.stacks[0], keep=self.keep, stand_ins=self.stand_ins)
