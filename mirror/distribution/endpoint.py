@@ -191,37 +191,45 @@ class Endpoint:
         Raises TryAgain when the connection fails, which the caller's reading may raise too.
         """
         connection, response = self._answered(method, path, subject, scopes, headers or {}, body)
-        if response.status in REDIRECTS and method in ("GET", "HEAD"):
-            target = urljoin(self._url(path), response.headers["Location"] or "")
-            self._finish(connection, response)
-            value = self._authorization.header(scopes)
-            known = {**(headers or {}), **({"Authorization": value} if value else {})}
-            passed = known if urlsplit(target).netloc == self.host else _for_another(known)
-            with self._elsewhere(target, subject).following(method, target, subject, passed, HOPS) as found:
-                yield found
-            return
-        with self._using(connection, response, subject):
-            yield Exchange(response, connection.sock)
+        value = self._authorization.header(scopes)
+        known = {**(headers or {}), **({"Authorization": value} if value else {})}
+        with self._at_last(connection, response, method, self._url(path), subject, known, HOPS) as found:
+            yield found
 
     @contextmanager
     def following(
         self, method: str, url: str, subject: str, headers: Mapping[str, str], hops: int
     ) -> Iterator[Exchange]:
-        """A redirected request: on another host without authorization, as the link itself is the permission."""
+        """A redirected request, which may be redirected ``hops`` times more."""
         parts = urlsplit(url)
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         connection, response = self._sent(method, path or "/", subject, headers, None)
-        if response.status in REDIRECTS:
-            target = urljoin(url, response.headers["Location"] or "")
-            self._finish(connection, response)
-            if not hops:
-                raise RegistryRefused(subject, "it redirects without an end", "Ask another mirror.")
-            passed = headers if urlsplit(target).netloc == self.host else _for_another(headers)
-            with self._elsewhere(target, subject).following(method, target, subject, passed, hops - 1) as found:
-                yield found
+        with self._at_last(connection, response, method, url, subject, headers, hops) as found:
+            yield found
+
+    @contextmanager
+    def _at_last(
+        self,
+        connection: HTTPConnection,
+        response: HTTPResponse,
+        method: str,
+        url: str,
+        subject: str,
+        headers: Mapping[str, str],
+        hops: int,
+    ) -> Iterator[Exchange]:
+        """``response``, or what it redirects to: on another host without authorization, as the link is permission."""
+        if response.status not in REDIRECTS or method not in ("GET", "HEAD"):
+            with self._using(connection, response, subject):
+                yield Exchange(response, connection.sock)
             return
-        with self._using(connection, response, subject):
-            yield Exchange(response, connection.sock)
+        target = urljoin(url, response.headers["Location"] or "")
+        self._finish(connection, response)
+        if not hops:
+            raise RegistryRefused(subject, "it redirects without an end", "Ask another mirror.")
+        passed = headers if urlsplit(target).netloc == self.host else _for_another(headers)
+        with self._elsewhere(target, subject).following(method, target, subject, passed, hops - 1) as found:
+            yield found
 
     def _answered(
         self,
