@@ -22,6 +22,8 @@ from .subjects import Subject
 
 CONTENT = Path(__file__).with_name("content")
 _PASSED_ON = ("PATH", "LANG", "LC_ALL")
+_NO_WAY_OUT = {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+"""Scanners ask their makers' servers for newer versions of themselves: nobody answers at the discard port."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,12 @@ def planted() -> tuple[Document, ...]:
 
 
 def run(command: Sequence[str | Path], home: Path, *, good: Sequence[int] = (0,)) -> str:
-    """The standard output of ``command``, which has nothing of the user's environment but the path.
+    """The standard output of ``command``, which has nothing of the user's environment but the path, and no way out.
 
     Raises ToolMissing when it cannot be started or ends with another status than the ``good`` ones.
     """
     words = [str(c) for c in command]
-    environment = {k: v for k, v in os.environ.items() if k in _PASSED_ON} | {"HOME": str(home)}
+    environment = {k: v for k, v in os.environ.items() if k in _PASSED_ON} | {"HOME": str(home), **_NO_WAY_OUT}
     try:
         done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     except FileNotFoundError as e:
