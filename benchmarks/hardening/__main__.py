@@ -1,6 +1,7 @@
 """``python -m benchmarks.hardening``: three ways to one model, in turn, and what each step of hardening costs.
 
-Needs a running environment (``sealift rehearse --up-only`` leaves one) and the files that ``sealift smoke`` takes.
+Needs a running environment (``sealift rehearse --up-only`` leaves one) and the files that ``sealift smoke`` takes, and
+runs where pods are reached by their addresses, which is on a node of the cluster.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from smoke_tests import keys, session
 from smoke_tests.environment import Environment
@@ -21,10 +23,19 @@ from smoke_tests.environment import Environment
 from . import copy
 from .load import KEY_VARIABLE, Measured
 
-USERS = (1, 16)
-"""Alone, and at saturation."""
 ROUNDS = 3
 SECONDS = 20
+
+
+class Case(NamedTuple):
+    """How many ask at once, and how many tokens each answer has."""
+
+    users: int
+    tokens: int
+
+
+CASES = (Case(1, 16), Case(16, 16), Case(16, 128))
+"""One alone; and at saturation answers so short that what is around the model shows, and answers as chats have them."""
 
 
 @dataclass(frozen=True)
@@ -35,38 +46,37 @@ class Way:
     arguments: tuple[str, ...]
 
 
-def measure(way: Way, users: int, seconds: float, key: str) -> Measured:
+def measure(way: Way, case: Case, seconds: float, key: str) -> Measured:
     """One load in a process of its own."""
     words = [sys.executable, "-m", "benchmarks.hardening.load", *way.arguments]
-    words += ["--users", str(users), "--seconds", str(seconds)]
+    words += ["--users", str(case.users), "--tokens", str(case.tokens), "--seconds", str(seconds)]
     done = subprocess.run(words, env={**os.environ, KEY_VARIABLE: key}, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{way.name}: {done.stderr[-2000:]}")
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def ways(environment: Environment, name: str, url: str, node_port: int, authority: Path) -> list[Way]:
+def ways(environment: Environment, name: str, url: str, pod: str, authority: Path) -> list[Way]:
     """From the least protected to the most."""
-    node = environment.address
-    secure = ("--model", name, "--connect", f"{node}:{environment.port}", "--ca", str(authority))
+    secure = ("--model", name, "--connect", f"{environment.address}:{environment.port}", "--ca", str(authority))
     return [
-        Way("straight to vLLM, plaintext", ("--url", f"http://{node}:{node_port}/v1", "--model", name)),
+        Way("straight to vLLM, plaintext", ("--url", f"http://{pod}/v1", "--model", name)),
         Way("gateway, plaintext behind it", ("--url", f"https://{copy.host(environment)}/v1", *secure)),
         Way("gateway, mutual TLS behind it", ("--url", url, *secure)),
     ]
 
 
-def table(found: dict[tuple[str, int], list[Measured]], first: str) -> str:
-    """Medians over the rounds; ratios are to the ``first`` way with as many users."""
+def table(found: dict[tuple[str, Case], list[Measured]], first: str) -> str:
+    """Medians over the rounds; ratios are to the ``first`` way in the same case."""
     heading = "answers/s", "ratio", "p50 ms", "p95 ms", "p99 ms", "failed"
-    lines = [f"{'way':32} {'users':>5} " + " ".join(f"{h:>9}" for h in heading)]
-    for (name, users), measured in found.items():
+    lines = [f"{'way':32} {'users':>5} {'tokens':>6} " + " ".join(f"{h:>9}" for h in heading)]
+    for (name, case), measured in found.items():
         rate = median(m.per_second for m in measured)
-        reference = median(m.per_second for m in found[first, users])
+        reference = median(m.per_second for m in found[first, case])
         points = [median(getattr(m, p) for m in measured) for p in ("p50", "p95", "p99")]
         failed = sum(m.failures for m in measured)
         shown = " ".join(f"{p:9.0f}" for p in points)
-        lines.append(f"{name:32} {users:5} {rate:9.2f} {rate / reference:9.2f} {shown} {failed:9}")
+        lines.append(f"{name:32} {case.users:5} {case.tokens:6} {rate:9.2f} {rate / reference:9.2f} {shown} {failed:9}")
     return "\n".join(lines)
 
 
@@ -85,20 +95,21 @@ def main() -> None:
     key = keys.for_model(environment, model) or ""
     with (
         tempfile.NamedTemporaryFile("w", suffix=".crt") as authority,
-        copy.running(environment, cluster, model) as port,
+        copy.running(environment, cluster, model) as pod,
     ):
         authority.write(environment.outputs.ca_certificate)
         authority.flush()
-        tried = ways(environment, model.served_name, model.url, port, Path(authority.name))
+        tried = ways(environment, model.served_name, model.url, pod, Path(authority.name))
         for way in tried:
-            measure(way, 2, 3, key)
-        found: dict[tuple[str, int], list[Measured]] = {(w.name, u): [] for u in USERS for w in tried}
+            measure(way, Case(2, 16), 3, key)
+        found: dict[tuple[str, Case], list[Measured]] = {(w.name, c): [] for c in CASES for w in tried}
         for round_ in range(given.rounds):
-            for users in USERS:
+            for case in CASES:
                 for way in tried:
-                    measured = measure(way, users, given.seconds, key)
-                    found[way.name, users].append(measured)
-                    print(f"round {round_ + 1}, {users:2} users, {way.name}: {measured.per_second:.2f}/s", flush=True)
+                    measured = measure(way, case, given.seconds, key)
+                    found[way.name, case].append(measured)
+                    said = f"{case.users:2} users, {case.tokens:3} tokens, {way.name}: {measured.per_second:.2f}/s"
+                    print(f"round {round_ + 1}, {said}", flush=True)
     print(table(found, tried[0].name))
 
 

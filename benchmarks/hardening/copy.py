@@ -15,13 +15,14 @@ from smoke_tests.predictors import MODEL_SERVER
 
 NAMESPACE = "sealift-load"
 HOST = "sealift-load"
+PORT = 8080
 _READY_SECONDS = 300
 _LABELS = {"app": "sealift-load"}
 
 
 @contextmanager
-def running(environment: Environment, cluster: Cluster, model: ServedModel) -> Iterator[int]:
-    """A copy of ``model`` (in Standard mode) while it runs; gives the node port at which it answers in plaintext."""
+def running(environment: Environment, cluster: Cluster, model: ServedModel) -> Iterator[str]:
+    """A copy of ``model`` (in Standard mode) while it runs; gives its pod's ``address:port``, in plaintext."""
     pod = cluster.predictor_pods(model.name, model.namespace)[0]
     try:
         cluster.apply(_namespace())
@@ -29,7 +30,7 @@ def running(environment: Environment, cluster: Cluster, model: ServedModel) -> I
             _pod(pod), _service(), _grant(model), _route(environment, model), _admitted(environment), _way_out()
         )
         cluster.wait_ready(HOST, NAMESPACE, seconds=_READY_SECONDS)
-        yield int(cluster.get("service", HOST, "-n", NAMESPACE)["spec"]["ports"][0]["nodePort"])
+        yield f"{cluster.get('pod', HOST, '-n', NAMESPACE)['status']['podIP']}:{PORT}"
     finally:
         for kind, name, namespace in _ELSEWHERE:
             cluster.ask("delete", kind, name, "-n", namespace.format(model=model), "--ignore-not-found")
@@ -56,19 +57,22 @@ def _namespace() -> Document:
 def _pod(pod: Document) -> Document:
     """The model server of ``pod`` alone."""
     server: dict[str, Any] = next(c for c in pod["spec"]["containers"] if c["name"] == MODEL_SERVER)
+    # The mesh has pointed the probes at its proxy, which the copy lacks.
+    alone = {k: v for k, v in server.items() if not k.endswith("Probe")}
+    ready = {"httpGet": {"path": "/health", "port": PORT}, "periodSeconds": 2}
     mounted = {m["name"] for m in server.get("volumeMounts", [])}
     spec = {
         "automountServiceAccountToken": False,
         "securityContext": pod["spec"]["securityContext"],
-        "containers": [server],
+        "containers": [{**alone, "readinessProbe": ready}],
         "volumes": [v for v in pod["spec"]["volumes"] if v["name"] in mounted],
     }
     return _object("v1", "Pod", spec) | {"metadata": {"name": HOST, "namespace": NAMESPACE, "labels": _LABELS}}
 
 
 def _service() -> Document:
-    port = {"name": "http", "port": 80, "targetPort": 8080}
-    return _object("v1", "Service", {"type": "NodePort", "selector": _LABELS, "ports": [port]})
+    port = {"name": "http", "port": 80, "targetPort": PORT}
+    return _object("v1", "Service", {"selector": _LABELS, "ports": [port]})
 
 
 def _grant(model: ServedModel) -> Document:
@@ -102,7 +106,7 @@ def _way_out() -> Document:
     spec = {
         "podSelector": {"matchLabels": {"istio": "ingressgateway"}},
         "policyTypes": ["Egress"],
-        "egress": [{"to": [target], "ports": [{"protocol": "TCP", "port": 8080}]}],
+        "egress": [{"to": [target], "ports": [{"protocol": "TCP", "port": PORT}]}],
     }
     return _object("networking.k8s.io/v1", "NetworkPolicy", spec, "istio-system")
 

@@ -1,6 +1,7 @@
 """Load on one endpoint, by locust, in a process of its own: locust replaces the standard library's sockets.
 
-    python -m benchmarks.hardening.load --url URL --model NAME --users N --seconds N [--connect HOST:PORT] [--ca FILE]
+    python -m benchmarks.hardening.load --url URL --model NAME --users N --tokens N --seconds N
+        [--connect HOST:PORT] [--ca FILE]
 
 Prints one line of JSON: a Measured. The API key comes in $SEALIFT_API_KEY, so that no process list shows it.
 """
@@ -15,8 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 KEY_VARIABLE = "SEALIFT_API_KEY"
-TOKENS = 16
-"""How many each answer has: little enough that what is around the model shows."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,8 @@ class Load:
     url: str
     model: str
     users: int
+    tokens: int
+    """How many each answer has."""
     seconds: float
     connect: tuple[str, int] | None = None
     """Where the name in ``url`` answers, if no DNS says so."""
@@ -78,7 +79,7 @@ def measured(load: Load) -> Measured:
         def ask(self) -> None:
             since, failure, size = time.perf_counter(), None, 0
             try:
-                answer = self.client.post(f"{load.url}/chat/completions", json=_question(load.model))
+                answer = self.client.post(f"{load.url}/chat/completions", json=_question(load.model, load.tokens))
                 size = len(answer.raise_for_status().content)
             except httpx2.HTTPError as e:
                 failure = e
@@ -110,11 +111,11 @@ def measured(load: Load) -> Measured:
     return found
 
 
-def _question(model: str) -> dict[str, object]:
+def _question(model: str, tokens: int) -> dict[str, object]:
     return {
         "model": model,
         "messages": [{"role": "user", "content": "Say hello."}],
-        "max_tokens": TOKENS,
+        "max_tokens": tokens,
         "temperature": 0,
         "ignore_eos": True,
     }
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--users", type=int, required=True)
+    parser.add_argument("--tokens", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--connect")
     parser.add_argument("--ca", type=Path)
@@ -135,6 +137,7 @@ def main() -> None:
         url=given.url,
         model=given.model,
         users=given.users,
+        tokens=given.tokens,
         seconds=given.seconds,
         connect=(host, int(port)) if host else None,
         authority=given.ca.read_text() if given.ca else None,
