@@ -25,8 +25,8 @@ from .operator import Operator
 from .packer import Packer
 from .timeline import Timeline
 
-NEEDED = 30 * disk.GB
-"""Disk beside the cache: bundle, internal registry, and the node's images unpacked."""
+NEEDED = 15 * disk.GB
+"""Disk beside the cache: bundle, internal registry, and the node's images unpacked (6 GB in all), and as much again."""
 
 _OF_THE_SITE = {"a CNI that enforces NetworkPolicy": "testbed/node/policy_enforcer.py, over nftables"}
 
