@@ -13,6 +13,7 @@ from .bundle import Bundle, Kind, Plan, Since, lock_sha256
 from .bundle_plan import Blob, Carried, Item, Web, Weights
 from .bundle_write import Writing, writing
 from .distribution.endpoint import Client
+from .document import on_disk
 from .errors import BadInput, NoSpace
 from .growing import Advance, Growing
 from .inventory import Inventory
@@ -72,7 +73,8 @@ def create(order: Order, report: Report) -> Bundle:
     """Make the bundle; what an interrupted run left in ``output``.partial is gone on with.
 
     An ``output`` that already is this lock's bundle is returned as it is. Raises BadInput when it is another's,
-    NoSpace before a blob is fetched, NotUpstream, RegistryRefused, Damaged, and KeyboardInterrupt (Ctrl-C).
+    NoSpace (before a blob is fetched, or when others fill the disk meanwhile), NotUpstream, RegistryRefused, Damaged,
+    and KeyboardInterrupt (Ctrl-C).
     """
     if order.output.exists():
         return _whole_already(order, report)
@@ -80,7 +82,7 @@ def create(order: Order, report: Report) -> Bundle:
     lock = Lock.read(order.lock_file)
     carried = plan(order, lock)
     require_space(order.partial, _preflight_of_nothing(carried) if not order.partial.exists() else 0)
-    with writing(order.partial, carried, order.part_size) as target:
+    with on_disk(order.partial), writing(order.partial, carried, order.part_size) as target:
         before = preflight(carried, target)
         report.say(describe(before))
         require_space(order.partial, before.needed)

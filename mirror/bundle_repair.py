@@ -11,7 +11,7 @@ from .bundle import lock_sha256
 from .bundle_create import WORKERS, Order, bring_into, models_documents, plan, require_space, since
 from .bundle_plan import Carried, Item, Weights
 from .bundle_write import small_files
-from .document import write_bytes_atomically
+from .document import on_disk, write_bytes_atomically
 from .errors import BadInput, Damaged
 from .growing import FileMedium, Growing, PartsMedium
 from .layout import BLOBS, TOP, Descriptor, digest
@@ -33,9 +33,8 @@ def repair(request: RepairRequest, order: Order, report: Report) -> list[Path]:
     lock = Lock.read(order.lock_file)
     carried = plan(order, lock)
     making = _Repair(request, order, carried, report, Stop())
-    if request.stream:
-        return making.parts(request.stream)
-    return making.files(lock)
+    with on_disk(order.output):
+        return making.parts(request.stream) if request.stream else making.files(lock)
 
 
 def _same(request: RepairRequest, order: Order) -> None:

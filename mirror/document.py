@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import BadInput
+from .errors import BadInput, NoSpace
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -44,6 +46,8 @@ class FileModel(Strict):
             text = path.read_text(encoding="utf-8")
         except OSError as e:
             raise BadInput(str(path), e.strerror or str(e), f"Give a readable {cls.__name__.lower()} file.") from e
+        except UnicodeDecodeError as e:
+            raise BadInput(str(path), f"it is no text: {e}", "Give the file as it was written.") from e
         return cls.parse(text, str(path))
 
     @classmethod
@@ -99,25 +103,38 @@ def validate(model: type[Model], data: Any, origin: str) -> Model:  # noqa: ANN4
 def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Write ``text`` to ``path`` through a temporary file beside it, flushed to disk before the rename.
 
-    ``mode`` is in force before the file has its name.
+    ``mode`` is in force before the file has its name. Raises NoSpace.
     """
     write_bytes_atomically(path, text.encode(), mode=mode)
 
 
 def write_bytes_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """As :func:`write_atomically`, of bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with on_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as f:
+                f.write(content)
+                f.flush()
+                os.fsync(f.fileno())
+            Path(temporary).chmod(mode)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def on_disk(path: Path) -> Iterator[None]:
+    """Turns a disk (or a quota) that is full while ``path`` is written into NoSpace."""
     try:
-        with os.fdopen(handle, "wb") as f:
-            f.write(content)
-            f.flush()
-            os.fsync(f.fileno())
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        yield
+    except OSError as e:
+        if e.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        why = (e.strerror or str(e)).lower()
+        raise NoSpace(str(path), why, "Make room and run the command again; it continues.") from e
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .bundle import Bundle, Entry
+from .document import write_bytes_atomically
 from .errors import BadInput, Damaged, RegistryRefused, WrongTarget
 from .layout import RECEIPT, RECEIPTS, UPLOADS, Descriptor
 from .lock import LockedRuntime
@@ -65,7 +66,7 @@ def load(bundle: Bundle, registry: str, internal: Internal, site: Path, report: 
     """Send what ``registry`` lacks, ask it for each digest, and write ``site``: content first, receipt.json last.
 
     What did not arrive stands in the receipt's ``missing``; the rest is loaded all the same, and another run continues.
-    Raises RegistryRefused when the registry cannot be asked at all, before anything is sent.
+    Raises RegistryRefused when the registry cannot be asked at all, before anything is sent, and NoSpace.
     """
     deliveries = plan(bundle, registry)
     there = present(deliveries, internal)
@@ -219,7 +220,8 @@ def keep_last(site: Path, received: Receipt) -> None:
         return
     old = Receipt.read(last)
     if old.bundle != received.bundle:
-        directory = site / RECEIPTS
-        directory.mkdir(exist_ok=True)
-        number = max((int(p.name.partition("-")[0]) for p in directory.glob("*.json")), default=0) + 1
-        (directory / f"{number:06}-{old.bundle[:12]}.json").write_bytes(last.read_bytes())
+        kept = sorted((site / RECEIPTS).glob("*.json"))
+        if kept and kept[-1].read_bytes() == last.read_bytes():
+            return  # A load that was killed here kept it already.
+        number = int(kept[-1].name.partition("-")[0]) + 1 if kept else 1
+        write_bytes_atomically(site / RECEIPTS / f"{number:06}-{old.bundle[:12]}.json", last.read_bytes())

@@ -33,7 +33,10 @@ class Composed:
 
 
 def compose(model: LockedModel, platforms: Sequence[str], layers: Sequence[Descriptor]) -> Composed:
-    """The image of ``model``: one manifest for each platform, all over the same ``layers`` (in the files' order)."""
+    """The image of ``model``: one manifest for each platform, all over the same ``layers`` (in the files' order).
+
+    Of ``layers`` digest and size count; their type is always the same.
+    """
     labels = {
         "org.opencontainers.image.licenses": model.licence,
         "org.opencontainers.image.revision": model.revision,
@@ -41,7 +44,7 @@ def compose(model: LockedModel, platforms: Sequence[str], layers: Sequence[Descr
         "org.opencontainers.image.title": model.name,
     }
     titled = [
-        Descriptor(d.media_type, d.digest, d.size, {TITLE: f.name, FILE_SHA256: f.sha256}).json()
+        Descriptor(OCI_LAYER, d.digest, d.size, {TITLE: f.name, FILE_SHA256: f.sha256}).json()
         for d, f in zip(layers, model.files, strict=True)
     ]
     documents, entries = [], []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ STEP = 16 << 20
 """Bytes after which the journal is told: at most so much is fetched again after a kill."""
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 UNKNOWN = "unknown"
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class Store(Protocol):
@@ -80,10 +83,10 @@ class LayoutStore:
     def finish(self, key: str, d: Descriptor) -> None:
         """See :class:`Store`."""
         target = self.layout.blob(d.digest)
+        if key != d.digest:  # Noted first: what has gone to its place without a note would be fetched again.
+            write_atomically(self._notes / _safe(key), d.digest)
         target.parent.mkdir(parents=True, exist_ok=True)
         (self._work / _safe(key)).replace(target)
-        if key != d.digest:
-            write_atomically(self._notes / _safe(key), d.digest)
 
     def there(self, key: str, size: int) -> int:
         """See :class:`Store`."""
@@ -114,8 +117,8 @@ class PartsStore:
         self.rebooted = rebooted(directory / WORK)
         said = repr((part_size, [(k, p.content) for k, p in self._places.items()]))
         path = directory / WORK / f"journal-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
-        self._far, self.finished = _journal(path)
-        self._journal = path.open("a", buffering=1)
+        self._far, self.finished = journal(path)
+        self._journal = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
     def place(self, key: str) -> Place:
         """Where ``key`` stands in the stream."""
@@ -163,7 +166,7 @@ class PartsStore:
 
     def close(self) -> None:
         """No more is written."""
-        self._journal.close()
+        os.close(self._journal)
 
     def _note(self, key: str, position: int) -> None:
         if position == 0 or position - self._far.get(key, 0) >= STEP:
@@ -171,18 +174,23 @@ class PartsStore:
             self._write(key, str(position))
 
     def _write(self, key: str, value: str) -> None:
+        line = f"{key}\t{value}\n".encode()
         with self._lock:
-            self._journal.write(f"{key}\t{value}\n")
+            if os.write(self._journal, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _journal(path: Path) -> tuple[dict[str, int], dict[str, str]]:
-    """How far each has come, and what is finished; a last line that was cut off counts as unwritten."""
+def journal(path: Path) -> tuple[dict[str, int], dict[str, str]]:
+    """How far each has come, and what is finished; a last line that was cut off is removed: the next would join it."""
     far: dict[str, int] = {}
     finished: dict[str, str] = {}
-    text = path.read_text() if path.is_file() else ""
-    for line in text[: text.rfind("\n") + 1].splitlines():
+    content = path.read_bytes() if path.is_file() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        os.truncate(path, len(whole))
+    for line in whole.decode(errors="replace").splitlines():
         key, _, value = line.partition("\t")
-        if value.startswith("sha256:"):
+        if _DIGEST.fullmatch(value):
             finished[key] = value
         elif value.isdigit():
             far[key] = int(value)

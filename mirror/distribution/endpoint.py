@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import ssl
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -299,8 +300,9 @@ class Endpoint:
 
     def _finish(self, connection: HTTPConnection, response: HTTPResponse) -> None:
         """Keep the connection when the answer has been read to its end, or to little before it."""
-        if not response.isclosed() and (response.length or 0) <= 1 << 16:
-            response.read()
+        with contextlib.suppress(OSError, HTTPException):  # What is left of it is not wanted.
+            if not response.isclosed() and (response.length or 0) <= 1 << 16:
+                response.read()
         if response.isclosed() and connection.sock is not None:
             self._connections.give_back(connection)
         else:
@@ -344,6 +346,8 @@ def _read(response: HTTPResponse, subject: str, method: str) -> bytes:
     if method == "HEAD":
         return response.read()
     content = response.read(LARGEST_ANSWER + 1)
+    if response.length and len(content) <= LARGEST_ANSWER:
+        raise IncompleteRead(content, response.length)
     if len(content) > LARGEST_ANSWER:
         raise RegistryRefused(subject, f"it answers with more than {LARGEST_ANSWER:,} bytes", "Ask another mirror.")
     return content

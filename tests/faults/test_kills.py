@@ -13,80 +13,64 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from mirror.bundle import Bundle
-from mirror.bundle_create import Order, create
+from mirror.bundle_create import create
 from mirror.bundle_verify import verify
-from mirror.layout import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Descriptor, digest, encode
-from mirror.lock import Lock, LockedImage
+from mirror.layout import digest
 from mirror.progress import Silent
-from mirror.registry import Upstream
-from mirror.source_map import SourceMap
 
 from ..mirror.distribution.fake import FakeRegistry, serving
+from ..mirror.upside import Upside, blob
 
 pytestmark = pytest.mark.slow
 
 KILLS = 100
 """Of create and of load each."""
 CODE = "import sys; from mirror import cli; sys.exit(cli.run(cli.assemble(sys.argv[1])))"
+MB = 1_000_000
 
 
 @dataclass
 class Site:
+    """A connected side and an inside, and the command between them."""
+
     directory: Path
-    upstream: FakeRegistry
+    up: Upside
     inside: FakeRegistry
     lock: Path
-    source_map: Path
-    mapped: SourceMap
 
-    def sealift(self, *arguments: object) -> subprocess.Popen[bytes]:
-        log = (self.directory / "log").open("ab")
-        with log:
-            command = [sys.executable, "-c", CODE, *map(str, arguments)]
+    def sealift(self, *arguments: object, code: str = CODE) -> subprocess.Popen[bytes]:
+        with (self.directory / "log").open("ab") as log:
+            command = [sys.executable, "-c", code, *map(str, arguments)]
             return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    def create(self, output: Path, part_size: int | None) -> subprocess.Popen[bytes]:
+        arguments = ["bundle", "create", "--lock", self.lock, "--source-map", self.directory / "map.yaml"]
+        arguments += ["--output", output, "--model-directory", f"own={self.directory / 'own'}"]
+        return self.sealift(*arguments, *(["--part-size", part_size] if part_size else []))
+
+    def load(self, registry: str, output: Path, code: str = CODE) -> subprocess.Popen[bytes]:
+        options = ["--registry", registry, "--allow-plain-http", "--accept-unsigned-bundle", "--output", output]
+        return self.sealift("load", self.directory / "bundle", *options, code=code)
+
+    def said(self) -> str:
+        return (self.directory / "log").read_text()[-2000:]
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     with serving() as upstream, serving() as inside:
-        chosen = random.Random("layers")
-        base = chosen.randbytes(2_000_000)
-        images = [publish(upstream, n, [base, chosen.randbytes(400_000 * n), chosen.randbytes(7)]) for n in range(1, 7)]
-        lock = Lock(
-            kubernetes="1.34", platforms=["linux/amd64"], parts=[], images=images, models=[], runtimes=[], exclusions=[]
-        )
-        lock.write(tmp_path / "sealift.lock")
-        mapped = SourceMap(hosts={"up.test": f"http://{upstream.host}"})
+        base = blob("base", 2 * MB)
+        up = Upside(upstream, tmp_path)
+        up.images = {f"up.test/org/app{n}:1": [base, blob(f"{n}", 400_000 * n), blob(f"{n}", 7)] for n in range(1, 7)}
+        up.model = {"a.safetensors": blob("weights", 3 * MB), "config.json": b"{}"}
         (tmp_path / "map.yaml").write_text(f"up.test: http://{upstream.host}\n")
-        yield Site(tmp_path, upstream, inside, tmp_path / "sealift.lock", tmp_path / "map.yaml", mapped)
-
-
-def publish(fake: FakeRegistry, number: int, layers: list[bytes]) -> LockedImage:
-    repository = f"org/app{number}"
-    config = encode({"architecture": "amd64", "os": "linux", "number": number})
-    described = [Descriptor.of(OCI_LAYER, c).json() for c in layers]
-    document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": Descriptor.of(OCI_CONFIG, config).json()}
-    manifest = encode({**document, "layers": described})
-    for content in (config, *layers):
-        fake.put_blob(repository, content)
-    fake.manifests[repository] = {digest(manifest): manifest}
-    return LockedImage(
-        reference=f"up.test/{repository}:1",
-        digest=digest(manifest),
-        upstream_digest=digest(manifest),
-        media_type=OCI_MANIFEST,
-        platforms=[],
-        size=len(manifest) + len(config) + sum(map(len, layers)),
-        licence="MIT",
-        found=["x"],
-    )
+        yield Site(tmp_path, up, inside, up.lock())
 
 
 def files(directory: Path) -> dict[str, str]:
@@ -97,13 +81,15 @@ def files(directory: Path) -> dict[str, str]:
     }
 
 
-def killed(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Whether ``process`` was killed before it ended by itself; it must not have ended badly."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+def killed(process: subprocess.Popen[bytes], begun: Callable[[], bool], seconds: float) -> bool:
+    """Whether ``process`` was killed, ``seconds`` after ``begun``, before it ended by itself; never badly."""
+    end: float | None = None
+    while end is None or time.monotonic() < end:
         if process.poll() is not None:
             assert process.returncode == 0
             return False
+        if end is None and begun():
+            end = time.monotonic() + seconds
         time.sleep(0.002)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -111,54 +97,121 @@ def killed(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 @pytest.mark.parametrize("part_size", [None, 1 << 20], ids=["in files", "in parts"])
-def test_a_create_that_is_killed_again_and_again_makes_the_same_bundle(site: Site, part_size: int | None) -> None:
-    order = Order(site.lock, site.directory / "whole", Upstream(site.mapped), site.mapped, part_size=part_size)
-    create(order, Silent())
+def test_a_create_that_is_killed_again_and_again_makes_the_same_bundle(
+    site: Site, part_size: int | None, counted: Callable[[str], None]
+) -> None:
+    create(site.up.order("whole", site.lock, part_size=part_size), Silent())
     expected = files(site.directory / "whole")
-    site.upstream.pause = 0.02
+    upstream = site.up.fake
+    upstream.pause = 0.02
     chosen, kills, rounds = random.Random(f"create {part_size}"), 0, 0
     while kills < KILLS // 2:
-        output = site.directory / f"bundle-{rounds}"
-        arguments = ["bundle", "create", "--lock", site.lock, "--source-map", site.source_map, "--output", output]
-        arguments += ["--part-size", str(part_size)] if part_size else []
-        site.upstream.seen.clear()
-        here = 0
-        while killed(site.sealift(*arguments), chosen.uniform(0.3, 0.9) * 1.15**here):
+        output, here = site.directory / f"bundle-{rounds}", 0
+        while True:
+            upstream.seen.clear()
+            process = site.create(output, part_size)
+            if not killed(process, lambda: bool(upstream.seen), chosen.uniform(0, 0.4) * 1.15**here):
+                break
             here += 1
             if output.exists():  # The kill met the process after its last step, before it had ended.
                 break
-        assert files(output) == expected
+        assert files(output) == expected, site.said()
         kills, rounds = kills + here, rounds + 1
-    print(f"{kills} kills of create in {rounds} bundles, each byte for byte the same")
+    counted(f"{kills} kills of create {part_size or 'in files'}, {rounds} bundles, each byte for byte the same")
 
 
-def test_a_load_that_is_killed_again_and_again_puts_everything_into_the_registry(site: Site) -> None:
-    create(Order(site.lock, site.directory / "bundle", Upstream(site.mapped), site.mapped), Silent())
+def test_a_load_that_is_killed_again_and_again_puts_everything_into_the_registry(
+    site: Site, counted: Callable[[str], None]
+) -> None:
+    create(site.up.order("bundle", site.lock), Silent())
     bundle = verify(site.directory / "bundle", Silent())
     wanted = {d.digest: d.size for e in bundle.contents.entries for d in bundle.layout.walk(bundle.descriptor(e))}
-    site.inside.pause = 0.02
+    inside = site.inside
+    inside.pause = 0.02
     chosen, kills, rounds = random.Random("load"), 0, 0
     while kills < KILLS:
-        target = site.directory / f"site-{rounds}"
-        arguments = ["load", site.directory / "bundle", "--registry", f"{site.inside.host}/r{rounds}"]
-        arguments += ["--allow-plain-http", "--accept-unsigned-bundle", "--output", target]
-        here = 0
-        while killed(site.sealift(*arguments), chosen.uniform(0.3, 0.9) * 1.15**here):
+        target, here = site.directory / f"site-{rounds}", 0
+        while True:
+            inside.seen.clear()
+            process = site.load(f"{inside.host}/r{rounds}", target)
+            if not killed(process, lambda: bool(inside.seen), chosen.uniform(0, 0.4) * 1.15**here):
+                break
             here += 1
             if (target / "receipt.json").exists():  # The kill met it after its last step, before it had ended.
                 break
         received = json.loads((target / "receipt.json").read_text())
-        assert received["missing"] == []
-        assert len(received["images"]) == len(Bundle.open(site.directory / "bundle").contents.entries)
-        held = {k: v for r, b in site.inside.blobs.items() if r.startswith(f"r{rounds}/") for k, v in b.items()}
-        held |= {
-            k: v
-            for r, m in site.inside.manifests.items()
-            if r.startswith(f"r{rounds}/")
-            for k, v in m.items()
-            if ":" in k
-        }
+        assert received["missing"] == [], site.said()
+        assert len(received["images"]) + len(received["models"]) == len(bundle.contents.entries)
+        held = contents(inside, f"r{rounds}/")
         assert held.keys() == wanted.keys()
         assert all(digest(content) == k and wanted[k] == len(content) for k, content in held.items())
         kills, rounds = kills + here, rounds + 1
-    print(f"{kills} kills of load in {rounds} registries, all of which then held everything")
+    counted(f"{kills} kills of load, {rounds} registries, each of which then held everything")
+
+
+def contents(fake: FakeRegistry, prefix: str) -> dict[str, bytes]:
+    """All blobs and manifests of the repositories below ``prefix``, by digest."""
+    kinds = [fake.blobs, fake.manifests]
+    return {
+        k: v for kind in kinds for r, held in kind.items() if r.startswith(prefix) for k, v in held.items() if ":" in k
+    }
+
+
+PART = 32 << 20
+LARGE = 96 << 20
+COSTLY = 5
+"""Kills of which each is paid for in bytes."""
+
+
+def test_a_kill_of_create_costs_at_most_a_part(site: Site, counted: Callable[[str], None]) -> None:
+    """Counted at the registry: what it sent after the first kill and before the next begins where the other ended."""
+    site.up.images, site.up.model = {"up.test/org/large:1": [blob("large", LARGE)]}, {}
+    site.lock, upstream = site.up.lock(), site.up.fake
+    upstream.pause = 0.004
+    chosen, twice, before, kills = random.Random("costly"), [], 0, 0
+    while kills < COSTLY:
+        upstream.seen.clear()
+        upstream.sent = 0
+        if not killed(site.create(site.directory / "bundle", PART), lambda: upstream.sent > MB, chosen.uniform(0, 0.4)):
+            break
+        kills += 1
+        start = starts(upstream)
+        twice += [before - start] if before and start is not None else []
+        before = (start or 0) + upstream.sent
+    upstream.pause, upstream.sent = 0, 0
+    assert site.create(site.directory / "bundle", PART).wait() == 0, site.said()
+    twice.append(before - (LARGE - upstream.sent))
+    verify(site.directory / "bundle", Silent())
+    assert kills >= 3
+    assert max(twice) <= PART
+    counted(f"{kills} kills of create in {LARGE:,} bytes cost {', '.join(f'{n:,}' for n in twice)} bytes sent twice")
+
+
+def starts(fake: FakeRegistry) -> int | None:
+    """Where the last request for the large blob began."""
+    ranges = [h["Range"] for h in fake.seen if "Range" in h]
+    return int(ranges[-1].removeprefix("bytes=").rstrip("-")) if ranges else 0
+
+
+@pytest.mark.parametrize("forgets", [False, True], ids=["all is kept", "broken chunks are dropped"])
+def test_a_kill_of_load_costs_at_most_a_chunk(site: Site, counted: Callable[[str], None], forgets: bool) -> None:
+    """Counted at the registry; the chunk is smaller than the product's, so that the blob has several."""
+    site.up.images, site.up.model = {"up.test/org/large:1": [blob("large", LARGE)]}, {}
+    create(site.up.order("bundle", site.up.lock()), Silent())
+    chunk, inside = LARGE // 6, site.inside
+    code = f"from mirror.distribution import push; push.CHUNK = {chunk}; {CODE}"
+    inside.pause, inside.forgets = 0.004, forgets
+    chosen, kills = random.Random(f"costly {forgets}"), 0
+    while kills < COSTLY:
+        before = inside.received
+        process = site.load(inside.host, site.directory / "site", code)
+        if not killed(process, lambda: inside.received > before + MB, chosen.uniform(0, 0.4)):  # noqa: B023
+            break
+        kills += 1
+    inside.pause = 0
+    assert site.load(inside.host, site.directory / "site", code).wait() == 0, site.said()
+    twice = inside.received - sum(len(c) for held in inside.blobs.values() for c in held.values())
+    assert kills >= 3
+    assert twice <= kills * chunk
+    assert twice if forgets else not twice
+    counted(f"{kills} kills of load in {LARGE:,} bytes, chunks of {chunk:,}, cost {twice:,} bytes sent twice")

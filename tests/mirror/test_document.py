@@ -70,3 +70,9 @@ def test_a_file_that_is_nested_without_end_is_bad_input(tmp_path: Path, name: st
 def test_brackets_in_text_are_not_nesting(tmp_path: Path) -> None:
     (tmp_path / "box.yaml").write_text("# " + "[" * 5_000 + "\nsize: 3\n")
     assert Box.read(tmp_path / "box.yaml").size == 3
+
+
+def test_a_file_that_is_no_text_is_bad_input(tmp_path: Path) -> None:
+    (tmp_path / "box.yaml").write_bytes(b"size: 3\nwords: [\xff]\n")
+    with pytest.raises(BadInput, match="it is no text"):
+        Box.read(tmp_path / "box.yaml")

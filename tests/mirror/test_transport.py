@@ -10,7 +10,6 @@ import json
 import random
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,111 +19,24 @@ from hypothesis import strategies as st
 from mirror import bundle_create, load, prune
 from mirror.bundle import Bundle
 from mirror.bundle_bytes import NotWhole
-from mirror.bundle_create import Order, create
+from mirror.bundle_create import create
 from mirror.bundle_repair import repair
 from mirror.bundle_verify import verify
-from mirror.distribution.endpoint import Client, Patience
 from mirror.errors import BadInput, Damaged, InUse, RegistryRefused, WrongTarget
 from mirror.inventory import Inventory
 from mirror.inventory_take import take
-from mirror.layout import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Descriptor, digest, encode
-from mirror.lock import Lock, LockedFile, LockedImage, LockedModel
+from mirror.layout import digest
 from mirror.parts import SMALLEST
 from mirror.progress import Silent
 from mirror.receipt import Receipt
-from mirror.registry import Internal, Upstream
+from mirror.registry import Internal
 from mirror.repair_request import RepairRequest
-from mirror.source_map import SourceMap
+from mirror.store import journal
 
 from .distribution.fake import FakeRegistry, serving
+from .upside import Upside, blob, client
 
 REGISTRY_PREFIX = "site"
-
-
-def client() -> Client:
-    return Client(patience=Patience(timeout=5, sleep=lambda _: None))
-
-
-def blob(seed: str, size: int) -> bytes:
-    return random.Random(seed).randbytes(size)
-
-
-@dataclass
-class Upside:
-    """An upstream with images of given layers, and a directory with a model."""
-
-    fake: FakeRegistry
-    directory: Path
-    images: dict[str, list[bytes]] = field(default_factory=dict)
-    model: dict[str, bytes] = field(default_factory=dict)
-
-    def lock(self, name: str = "sealift.lock") -> Path:
-        files = [
-            LockedFile(name=n, sha256=hashlib.sha256(c).hexdigest(), size=len(c)) for n, c in sorted(self.model.items())
-        ]
-        (self.directory / "own").mkdir(exist_ok=True)
-        for n, c in self.model.items():
-            (self.directory / "own" / n).write_bytes(c)
-        revision = hashlib.sha256(repr(files).encode()).hexdigest()
-        model = LockedModel(
-            name="own", origin="directory/own", revision=revision, licence="MIT", files=files, source="directory"
-        )
-        made = Lock(
-            kubernetes="1.34",
-            platforms=["linux/amd64"],
-            parts=[],
-            images=[self.publish(r, layers) for r, layers in sorted(self.images.items())],
-            models=[model] if files else [],
-            runtimes=[],
-            exclusions=[],
-        )
-        made.write(self.directory / name)
-        return self.directory / name
-
-    def publish(self, reference: str, layers: list[bytes]) -> LockedImage:
-        repository = reference.partition("/")[2].partition(":")[0]
-        config = encode({"architecture": "amd64", "os": "linux", "of": reference})
-        manifest = encode(
-            {
-                "schemaVersion": 2,
-                "mediaType": OCI_MANIFEST,
-                "config": Descriptor.of(OCI_CONFIG, config).json(),
-                "layers": [Descriptor.of(OCI_LAYER, c).json() for c in layers],
-            }
-        )
-        platform = {"os": "linux", "architecture": "amd64"}
-        index = encode(
-            {
-                "schemaVersion": 2,
-                "mediaType": OCI_INDEX,
-                "manifests": [{**Descriptor.of(OCI_MANIFEST, manifest).json(), "platform": platform}],
-            }
-        )
-        for content in (config, *layers):
-            self.fake.put_blob(repository, content)
-        held = self.fake.manifests.setdefault(repository, {})
-        held |= {digest(manifest): manifest, digest(index): index}
-        return LockedImage(
-            reference=reference,
-            digest=digest(index),
-            upstream_digest=digest(index),
-            media_type=OCI_INDEX,
-            platforms=["linux/amd64"],
-            size=len(index) + len(manifest) + len(config) + sum(map(len, layers)),
-            licence="MIT",
-            found=["part: Pod/x spec"],
-        )
-
-    def order(self, output: str, lock: Path | None = None, **more: object) -> Order:
-        mapped = SourceMap(hosts={"up.test": f"http://{self.fake.host}"})
-        return Order(
-            lock or self.lock(),
-            self.directory / output,
-            Upstream(mapped, client()),
-            mapped,
-            {"own": self.directory / "own"},
-            **more,  # type: ignore[arg-type]
-        )
 
 
 @pytest.fixture
@@ -206,6 +118,20 @@ def test_what_broke_off_is_gone_on_with_inside_the_blob(
     continued = [int(h["Range"].removeprefix("bytes=").rstrip("-")) for h in up.fake.seen if "Range" in h]
     assert continued
     assert min(continued) >= 1_000_000
+
+
+@pytest.mark.parametrize("part_size", [None, SMALLEST], ids=["in files", "in parts"])
+def test_a_create_that_ends_when_the_model_is_there_goes_on_to_the_same_bundle(
+    up: Upside, part_size: int | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    create(up.order("straight", part_size=part_size), Silent())
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="killed"):
+        patched.setattr(bundle_create, "models_documents", lambda *_: (_ for _ in ()).throw(RuntimeError("killed")))
+        create(up.order("bundle", part_size=part_size), Silent())
+    up.fake.requests.clear()
+    create(up.order("bundle", part_size=part_size), Silent())
+    assert not any("/blobs/" in r for r in up.fake.requests)
+    assert files(tmp_path / "bundle") == files(tmp_path / "straight")
 
 
 @pytest.mark.parametrize("part_size", [None, SMALLEST], ids=["in files", "in parts"])
@@ -435,6 +361,27 @@ def test_a_flipped_bit_anywhere_in_a_bundle_in_parts_is_found(up: Upside, tmp_pa
                 verify(tmp_path / "bundle", Silent())
         path.write_bytes(content)
     verify(tmp_path / "bundle", Silent())
+
+
+def test_a_journal_whose_last_line_was_cut_off_does_not_join_it_to_the_next(tmp_path: Path) -> None:
+    whole = f"one\tsha256:{'1' * 64}\ntwo\t5\n"
+    (tmp_path / "journal").write_text(f"{whole}three\tsha256:22")
+    assert journal(tmp_path / "journal") == ({"two": 5}, {"one": f"sha256:{'1' * 64}"})
+    assert (tmp_path / "journal").read_text() == whole
+
+
+def test_a_load_that_was_killed_before_its_receipt_does_not_keep_the_last_one_twice(
+    up: Upside, inside: FakeRegistry, tmp_path: Path
+) -> None:
+    create(up.order("first"), Silent())
+    loaded(tmp_path / "first", inside, tmp_path / "site")
+    up.images.pop("up.test/org/b:1")
+    create(up.order("second", up.lock("second.lock")), Silent())
+    first = (tmp_path / "site/receipt.json").read_bytes()
+    loaded(tmp_path / "second", inside, tmp_path / "site")
+    (tmp_path / "site/receipt.json").write_bytes(first)
+    loaded(tmp_path / "second", inside, tmp_path / "site")
+    assert [p.read_bytes() for p in (tmp_path / "site/receipts").iterdir()] == [first]
 
 
 def test_the_list_of_parts_can_be_checked_without_sealift(up: Upside, tmp_path: Path) -> None:

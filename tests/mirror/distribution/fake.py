@@ -9,6 +9,7 @@ import json
 import re
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,10 +32,13 @@ class FakeRegistry:
     blobs: dict[str, dict[str, bytes]] = field(default_factory=dict)
     manifests: dict[str, dict[str, bytes]] = field(default_factory=dict)
     uploads: dict[str, bytearray] = field(default_factory=dict)
+    locks: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     names: Iterator[int] = field(default_factory=itertools.count)
     requests: list[str] = field(default_factory=list)
     received: int = 0
     """Bytes of blobs that came in."""
+    sent: int = 0
+    """Bytes of answers that went out, those to requests for blobs."""
     mounts: bool = True
     one_request: bool = False
     deletes: bool = True
@@ -48,6 +52,8 @@ class FakeRegistry:
     """How ranges are answered, always: shifted, whole, unsatisfied."""
     corrupt: int = 0
     """How many blob answers have a flipped bit."""
+    forgets: bool = False
+    """Nothing is kept of a request that broke off."""
     redirect_to: str = ""
     """Where blobs are fetched from, always."""
     token: str = ""
@@ -141,12 +147,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.answer(202, b"", {"Location": f"/v2/{repository}/blobs/uploads/{name}?state=s"})
 
     def upload(self, repository: str, name: str) -> None:
+        with self.registry.locks[name]:  # What a killed client sent is read to its end before another goes on.
+            self.upload_alone(repository, name)
+
+    def upload_alone(self, repository: str, name: str) -> None:
         fake, query = self.registry, parse_qs(urlsplit(self.path).query)
         held = fake.uploads.get(name)
         if held is None:
             self.body()
             return self.answer(404, b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN","message":"upload unknown"}]}')
-        location = {"Location": f"http://{fake.host}/v2/{repository}/blobs/uploads/{name}?state=s"}
+        location = {"Location": f"http://{self.headers['Host']}/v2/{repository}/blobs/uploads/{name}?state=s"}
         if self.command == "GET":
             return self.answer(204, b"", {**location, "Range": f"0-{max(len(held) - 1, 0)}"})
         said = (self.headers["Content-Range"] or "").partition("-")[0]
@@ -174,6 +184,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         held = fake.manifests.setdefault(repository, {})
         if self.command == "PUT":
             content = self.body() or b""
+            if ":" in name and name != sha256(content):
+                return self.answer(400, b'{"errors":[{"code":"DIGEST_INVALID","message":"digest invalid"}]}')
             held[name] = held[sha256(content)] = content
             return self.answer(201, b"")
         if self.command == "DELETE":
@@ -215,7 +227,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return None
         if kept is None:
             return self.rfile.read(left)
-        found = b""
+        found, before = b"", len(kept)
         while left and (piece := self.rfile.read(min(left, SLICE))):
             # What arrived before a client went away is kept, as registries keep it.
             kept += piece
@@ -224,6 +236,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(fake.pause)
         if left:
             self.close_connection = True
+            if fake.forgets:
+                del kept[before:]
             return None
         return found
 
@@ -237,6 +251,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             sent = body if cut is None else body[:cut]
             for at in range(0, len(sent), SLICE):
                 self.wfile.write(sent[at : at + SLICE])
+                if "/blobs/" in self.path:
+                    self.registry.sent += len(sent[at : at + SLICE])
                 if len(sent) > SLICE:
                     time.sleep(self.registry.pause)
         if cut is not None:

@@ -14,7 +14,7 @@ from mirror.errors import Damaged, NotUpstream, RegistryRefused
 from mirror.growing import FileMedium, Growing, InMemory
 from mirror.layout import Descriptor
 
-from .fake import FakeRegistry, sha256
+from .fake import FakeRegistry, Handler, sha256
 
 CONTENT = random.Random("content").randbytes(3_000_000)
 
@@ -176,3 +176,17 @@ def test_a_manifest_is_checked_by_its_digest(endpoint: Endpoint, fake: FakeRegis
         pull.manifest(endpoint, "a", sha256(b"x"), "a")
     with pytest.raises(NotUpstream, match="manifest unknown"):
         pull.manifest(endpoint, "a", "2", "a:2")
+
+
+def test_a_manifest_whose_answer_breaks_off_is_asked_for_again(
+    endpoint: Endpoint, fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.manifests["a"] = {"1": b"manifest"}
+    answer, cuts = Handler.answer, [3]
+
+    def broken(self: Handler, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        answer(self, status, body, headers, cuts.pop() if cuts else None)
+
+    monkeypatch.setattr(Handler, "answer", broken)
+    assert pull.manifest(endpoint, "a", "1", "a:1") == b"manifest"
+    assert fake.count("GET") == 2
