@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import NoSpace, NotUpstream, RegistryRefused, SealiftError, ToolMissing
+from .errors import BadInput, NoSpace, NotUpstream, SealiftError, ToolMissing
 
 CONTAINER = "quay.io/skopeo/stable:v1.20.0"
 """The image that is run where skopeo is not on PATH."""
@@ -67,31 +67,21 @@ def run(engine: Engine, arguments: Sequence[str], paths: Sequence[Path], subject
 
 
 _REFUSALS: list[tuple[str, type[SealiftError], str]] = [
-    (r"no space left on device", NoSpace, "Make room and run the command again; it continues."),
+    (r"no space left on device", NoSpace, "Make room (TMPDIR names another disk) and run the command again."),
     (
-        r"x509: |tls: ",
-        RegistryRefused,
-        "Give the certificate of the authority that signed the registry's, as PEM, by --ca-file.",
-    ),
-    (
-        r"server gave HTTP response to HTTPS client",
-        RegistryRefused,
-        "The registry speaks plain HTTP: give it a certificate.",
-    ),
-    (
-        r"unauthorized|authentication required|denied|forbidden|invalid username|status code 40[13]",
-        RegistryRefused,
-        "Log in, or give credentials that may do this by --authfile.",
-    ),
-    (
-        r"manifest unknown|name unknown|not found|status code 404",
+        r"not found|no such image|not known|does not resolve to an image|unable to find",
         NotUpstream,
-        "Correct the name or the version, or the digest if upstream withdrew it.",
+        "Correct the name.",
     ),
     (
-        r"connection refused|no such host|i/o timeout|no route to host|network is unreachable|EOF|connection reset",
-        RegistryRefused,
-        "See that the registry runs and that this machine reaches it; then run the command again.",
+        r"expected 1 item|more than one image|choose an image",
+        BadInput,
+        "It holds several images: name one after the path, such as docker-archive:all.tar:app:1.4.",
+    ),
+    (
+        r"connect to the docker daemon|connection refused|permission denied",
+        ToolMissing,
+        "See that the daemon runs and that you may ask it; or save the image (docker save) and name the archive.",
     ),
 ]
 
@@ -102,7 +92,7 @@ def refusal(subject: str, stderr: str) -> SealiftError:
     for pattern, kind, instead in _REFUSALS:
         if re.search(pattern, message, re.IGNORECASE):
             return kind(subject, message, instead)
-    return RegistryRefused(subject, message, "Read skopeo's message; then run the command again.")
+    return ToolMissing(subject, f"skopeo: {message}", "Read its message; then run the command again.")
 
 
 def _last(stderr: str) -> str:

@@ -1,8 +1,9 @@
-"""Where upstream is read from. Replaces hosts and nothing else: names in lock, bundle and receipt stay upstream's."""
+"""Where content is read from: mirrors of hosts, and images that are in no registry. The names stay what they are."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from pydantic import field_validator, model_validator
 from .document import FileModel
 from .errors import BadInput
 from .reference import Reference
+from .transports import Place
 
 
 class SourceMap(FileModel):
@@ -19,9 +21,13 @@ class SourceMap(FileModel):
 
     A key is a host (``host[:port]``) as upstream names have it; a value is ``scheme://host[:port][/prefix]`` and
     ``http`` is the only way to ask for plaintext. A host that is not in the map is used as it is, over TLS.
+
+    A key can be an image's reference too, and the value then says where skopeo reads it:
+    ``corp.example/team/app:1.4: docker-archive:app.tar``. Paths are relative to the file's directory.
     """
 
     hosts: dict[str, str] = {}
+    images: dict[str, str] = {}
 
     @classmethod
     def none(cls) -> Self:
@@ -33,14 +39,24 @@ class SourceMap(FileModel):
         """The map in the file at ``path``, or the one that replaces nothing; raises BadInput."""
         return cls.none() if path is None else cls.read(path)
 
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """See :class:`FileModel`."""
+        found = super().read(path)
+        images = {k: str(place.below(path.absolute().parent)) for k, place in found.places.items()}
+        return cls(hosts=found.hosts, images=images)
+
     @model_validator(mode="before")
     @classmethod
-    def _hosts_at_the_top(cls, data: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-        if not isinstance(data, dict) or "hosts" in data:
+    def _all_at_the_top(cls, data: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+        if not isinstance(data, dict) or data.keys() & {"hosts", "images"}:
             return data
+        given = {k: v for k, v in data.items() if k != "version"}
+        images = {k: v for k, v in given.items() if isinstance(v, str) and Place.parse(v)}
         return {
             **({"version": data["version"]} if "version" in data else {}),
-            "hosts": {k: v for k, v in data.items() if k != "version"},
+            "hosts": {k: v for k, v in given.items() if k not in images},
+            "images": images,
         }
 
     @field_validator("hosts")
@@ -55,6 +71,28 @@ class SourceMap(FileModel):
             if "@" in parts.netloc:
                 raise ValueError(f"{host}: credentials do not belong here; give them in an authfile")
         return {host: endpoint.rstrip("/") for host, endpoint in hosts.items()}
+
+    @field_validator("images")
+    @classmethod
+    def _places(cls, images: dict[str, str]) -> dict[str, str]:
+        found = {}
+        for name, place in images.items():
+            reference = Reference.parse(name)
+            if reference.digest or not reference.tag:
+                raise ValueError(f"{name!r}: an image is named by registry, repository and tag here, without a digest")
+            if Place.parse(place) is None:
+                raise ValueError(f"{name}: {place!r} is no place such as docker-archive:app.tar")
+            found[str(reference)] = place
+        return found
+
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """Where skopeo reads images, by their reference with a tag."""
+        return {name: place for name, text in self.images.items() if (place := Place.parse(text))}
+
+    def place(self, reference: Reference) -> Place | None:
+        """Where ``reference`` is when that is no registry; its digest does not count."""
+        return self.places.get(str(replace(reference, digest=None)))
 
     def image(self, reference: Reference) -> tuple[Reference, bool]:
         """Where ``reference`` is read from, and whether over plain HTTP."""

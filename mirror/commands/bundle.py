@@ -194,14 +194,14 @@ def _order(
     since_key: list[Path] | None,
 ) -> Order:
     from ..bundle_create import Order
-    from ..registry import Upstream
+    from ..skopeo_source import sources
     from ..source_map import SourceMap
 
     mapped = SourceMap.read_optional(source_map)
     return Order(
         lock,
         output,
-        Upstream(mapped),
+        sources(mapped),
         mapped,
         model_directories(model_directory),
         parse_bytes(part_size),

@@ -26,11 +26,11 @@ def lock(
     """
     from .. import resolve
     from ..catalog import Catalog
-    from ..registry import Upstream
+    from ..skopeo_source import sources
 
     mapped = SourceMap.read_optional(source_map)
     with report(events=json_) as progress:
-        found = resolve.lock(Catalog.load(catalog), Upstream(mapped), mapped, progress)
+        found = resolve.lock(Catalog.load(catalog), sources(mapped), mapped, progress)
     if not dry_run:
         found.write(output)
     size = sum(i.size for i in found.images)

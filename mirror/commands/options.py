@@ -13,7 +13,10 @@ from ..errors import BadInput
 
 SourceMapFile = Annotated[
     Path | None,
-    typer.Option("--source-map", help="YAML that maps upstream hosts to mirrors, host: scheme://host/path."),
+    typer.Option(
+        "--source-map",
+        help="YAML: host: scheme://host/path for mirrors, image: docker-archive:app.tar for what is in no registry.",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, with bytes, and do nothing.")]
 Json = Annotated[

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mirror import skopeo
-from mirror.errors import NoSpace, NotUpstream, RegistryRefused, SealiftError, ToolMissing
+from mirror.errors import BadInput, NoSpace, NotUpstream, SealiftError, ToolMissing
 from mirror.skopeo import Finished
 
 
@@ -20,12 +20,11 @@ def fatal(message: str) -> str:
 @pytest.mark.parametrize(
     ("message", "kind"),
     [
-        ("reading manifest 1 in 127.0.0.1:5391/x/nope: manifest unknown: manifest unknown", NotUpstream),
-        ("pinging container registry h: Get: dial tcp 127.0.0.1:5392: connect: connection refused", RegistryRefused),
-        ("Get: x509: certificate signed by unknown authority", RegistryRefused),
-        ("requested access to the resource is denied", RegistryRefused),
+        ('Tag "app:1" not found', NotUpstream),
+        ("Unexpected tar manifest.json: expected 1 item, got 2", BadInput),
+        ("more than one image in oci, choose an image", BadInput),
+        ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock", ToolMissing),
         ("writing blob: write /x: no space left on device", NoSpace),
-        ("something new", RegistryRefused),
     ],
 )
 def test_a_message_of_skopeos_becomes_the_error_that_it_means(message: str, kind: type[SealiftError]) -> None:
@@ -34,6 +33,11 @@ def test_a_message_of_skopeos_becomes_the_error_that_it_means(message: str, kind
     assert error.given == "docker.io/org/app"
     assert error.why == message
     assert error.instead
+
+
+def test_a_message_that_is_not_known_is_passed_on_as_skopeos() -> None:
+    error = skopeo.refusal("docker-archive:app.tar", fatal("something new"))
+    assert (type(error), error.why) == (ToolMissing, "skopeo: something new")
 
 
 def test_the_native_program_is_preferred_and_a_container_is_the_second_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +70,7 @@ def test_the_container_gets_the_paths_at_their_own_names(monkeypatch: pytest.Mon
 
 def test_an_engine_that_fails_raises_and_one_that_succeeds_answers() -> None:
     def engine(arguments: Sequence[str], paths: Sequence[Path]) -> Finished:
-        return Finished(0, b"yes", "") if arguments == ["good"] else Finished(1, b"", fatal("manifest unknown"))
+        return Finished(0, b"yes", "") if arguments == ["good"] else Finished(1, b"", fatal("Tag not found"))
 
     assert skopeo.run(engine, ["good"], [], "x") == b"yes"
     with pytest.raises(NotUpstream):

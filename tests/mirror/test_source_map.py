@@ -5,6 +5,7 @@ import pytest
 from mirror.errors import BadInput
 from mirror.reference import Reference
 from mirror.source_map import SourceMap
+from mirror.transports import Place
 
 TEXT = """
 docker.io: http://127.0.0.1:5100/docker.io
@@ -68,3 +69,53 @@ def test_what_is_no_endpoint_is_refused_by_name(text: str) -> None:
 def test_a_relative_url_is_refused(source_map: SourceMap) -> None:
     with pytest.raises(BadInput, match=r"http\[s\]"):
         source_map.url("github.com/a")
+
+
+OWN = """
+quay.io: https://proxy.example:8443
+app:1.4: docker-archive:saved/app.tar
+corp.example/team/two:2: docker-archive:/abs/all.tar:two:2
+corp.example/team/three:3: oci-archive:three.tar@1
+corp.example/team/four:4: containers-storage:localhost/four:4
+"""
+
+
+def test_an_image_that_is_in_no_registry_is_found_by_its_reference_whatever_its_digest(tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text(OWN)
+    found = SourceMap.read(tmp_path / "map.yaml")
+    assert found.hosts == {"quay.io": "https://proxy.example:8443"}
+    app = Reference.parse("docker.io/library/app:1.4")
+    assert found.place(app) == found.place(app.with_digest("sha256:" + "0" * 64))
+    assert found.place(Reference.parse("app:1.5")) is None
+
+
+def test_paths_are_relative_to_the_file_and_names_of_stores_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text(OWN)
+    places = SourceMap.read(tmp_path / "map.yaml").places
+    assert [str(p) for p in places.values()] == [
+        f"docker-archive:{tmp_path}/saved/app.tar",
+        "docker-archive:/abs/all.tar:two:2",
+        f"oci-archive:{tmp_path}/three.tar@1",
+        "containers-storage:localhost/four:4",
+    ]
+
+
+def test_the_map_of_images_can_stand_below_a_key_of_its_own(tmp_path: Path) -> None:
+    found = SourceMap.parse("hosts: {quay.io: https://x.test}\nimages: {a/b:1: oci:layout}", "map.yaml")
+    assert found.places == {"docker.io/a/b:1": Place("oci", Path("layout"), "")}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("app:1: docker-archive", "no such place|is not http|host"),
+        ("app:1: 'docker-archive:'", "names no image"),
+        ("app:1: docker-daemon://host/x", "names no image"),
+        ("'app@sha256:" + "0" * 64 + "': docker-archive:app.tar", "without a digest"),
+        ("images: {app:1: app.tar}", "no place such as"),
+        ("a/B:1: docker-archive:app.tar", "no repository path"),
+    ],
+)
+def test_what_names_no_place_or_no_image_is_refused(text: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        SourceMap.parse(text, "map.yaml")
