@@ -107,12 +107,19 @@ class LayerTarget:
 
     def _begin(self) -> None:
         self._hashed = hashlib.sha256()
-        if self._layer.position < len(self._head):
+        if not self._framed():
             if self._layer.position:
                 self._layer.restart()
             self._layer.write(memoryview(self._head))
         for piece in self._layer.read(len(self._head), len(self._head) + self.position):
             self._hashed.update(piece)
+
+    def _framed(self) -> bool:
+        """Whether what stands around the content is right, as far as it is there: its digest does not say that."""
+        start, end, position = len(self._head), len(self._head) + self._file.size, self._layer.position
+        head = b"".join(map(bytes, self._layer.read(0, min(start, position))))
+        tail = b"".join(map(bytes, self._layer.read(end, max(end, position))))
+        return head == self._head and _tail(self._file).startswith(tail)
 
 
 def check_layer(pieces: Iterable[memoryview], file: LockedFile, origin: str) -> str:

@@ -130,7 +130,10 @@ class Sending:
         other = has.get(d.digest)
         if other is None:
             raise RegistryRefused(str(reference), f"{d.digest} did not arrive", "Run sealift load again.")
-        return self.internal.mount(reference, d, other) or self._send(reference, d)
+        if self.internal.mount(reference, d, other):
+            return True
+        # Registries that do not mount may keep blobs once for all repositories.
+        return self.internal.has_blob(reference, d) or self._send(reference, d)
 
     def _finish(self, item: Outgoing, planned: Shipment) -> str | None:
         """Store the entry's manifests; why not, or None."""

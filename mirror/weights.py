@@ -29,7 +29,11 @@ def bring(
     target, file = LayerTarget(weights.file, layer), weights.file
     if directory:
         given = directory / file.name
+        begun = target.position > 0
         _read(given, file, target)
+        if begun and target.digest() != f"sha256:{file.sha256}":  # What an earlier run left was something else.
+            target.restart()
+            _read(given, file, target)
         if target.digest() != f"sha256:{file.sha256}":
             raise Damaged(str(given), f"it is not the locked file (sha256 {file.sha256})", "Lock again.")
         return target.finish()

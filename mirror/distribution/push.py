@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from ..errors import Damaged, RegistryRefused
 from ..layout import Descriptor
 from . import refusals
-from .endpoint import Answer, Body, Endpoint, TryAgain
+from .endpoint import AGAIN, Answer, Body, Endpoint, TryAgain
 
 CHUNK = 256 << 20
 """Bytes of a blob above which it is sent in several requests: at most so much is sent twice."""
@@ -142,6 +142,9 @@ class _Upload:
             return False
         path = f"/v2/{self.repository}/blobs/uploads/?{urlencode({'digest': self.d.digest})}"
         answer = self._exchange("POST", path, 0, self.d.size, scopes, {})
+        if answer.status in AGAIN:
+            reason = refusals.of_status(self.subject, answer.status, answer.body)
+            raise TryAgain(reason, answer.headers["Retry-After"])
         if answer.status == 201:
             self.uploads.one_request = True
             return True

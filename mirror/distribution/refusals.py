@@ -23,7 +23,7 @@ def of_status(subject: str, status: int, body: bytes) -> SealiftError:
     if status == 404:
         return NotUpstream(subject, why, "Correct the name or the version, or the digest if upstream withdrew it.")
     if status == 405:
-        return RegistryRefused(subject, why, "The registry does not allow this: it may be read-only.")
+        return RegistryRefused(subject, f"{why}: it may be read-only", "Make it writable, or name another registry.")
     if status == 429:
         return RegistryRefused(subject, why, "The registry limits the rate: wait, or log in for a higher limit.")
     return RegistryRefused(subject, why, SEE_THAT_IT_RUNS if status >= 500 else "Read the registry's message.")

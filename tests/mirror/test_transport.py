@@ -20,18 +20,25 @@ from mirror import bundle_create, load, prune
 from mirror.bundle import Bundle
 from mirror.bundle_bytes import NotWhole
 from mirror.bundle_create import create
+from mirror.bundle_plan import Weights
 from mirror.bundle_repair import repair
 from mirror.bundle_verify import verify
+from mirror.distribution.endpoint import Client
 from mirror.errors import BadInput, Damaged, InUse, RegistryRefused, WrongTarget
+from mirror.growing import FileMedium, Growing
 from mirror.inventory import Inventory
 from mirror.inventory_take import take
-from mirror.layout import digest
+from mirror.layout import Descriptor, digest
+from mirror.lock import LockedFile, LockedModel
+from mirror.model_image import layer_size
 from mirror.parts import SMALLEST
 from mirror.progress import Silent
 from mirror.receipt import Receipt
-from mirror.registry import Internal
+from mirror.registry import Internal, Upstream
 from mirror.repair_request import RepairRequest
+from mirror.source_map import SourceMap
 from mirror.store import journal
+from mirror.weights import bring
 
 from .distribution.fake import FakeRegistry, serving
 from .upside import Upside, blob, client
@@ -361,6 +368,27 @@ def test_a_flipped_bit_anywhere_in_a_bundle_in_parts_is_found(up: Upside, tmp_pa
                 verify(tmp_path / "bundle", Silent())
         path.write_bytes(content)
     verify(tmp_path / "bundle", Silent())
+
+
+@pytest.mark.parametrize("there", range(0, 4097, 256))
+def test_a_models_layer_of_which_something_never_reached_the_disk_is_written_anew(up: Upside, there: int) -> None:
+    path, content = up.directory / "own/w", blob("w", 700)
+    path.parent.mkdir()
+    path.write_bytes(content)
+    file = LockedFile(name="w", sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+    model = LockedModel(name="own", origin="directory/own", revision="1", licence="MIT", files=[file])
+
+    def made(left: bytes) -> Descriptor:
+        (up.directory / "layer").write_bytes(left)
+        medium = FileMedium(up.directory / "layer")
+        layer = Growing(medium, layer_size(file), medium.length, lambda _: None)
+        try:
+            return bring(Weights(model, file), layer, Upstream(), Client(), SourceMap.none(), path.parent)
+        finally:
+            layer.close()
+
+    assert made(bytes(there)) == made(b"")
+    assert digest((up.directory / "layer").read_bytes()) == made(b"").digest
 
 
 def test_a_journal_whose_last_line_was_cut_off_does_not_join_it_to_the_next(tmp_path: Path) -> None:

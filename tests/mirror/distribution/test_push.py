@@ -79,6 +79,18 @@ def test_a_registry_that_takes_a_blob_with_the_first_request_gets_no_second(
     assert fake.blobs["a"].keys() == {D.digest, SMALL.digest}
 
 
+def test_a_registry_that_is_busy_at_the_first_request_is_waited_for_and_tried_with_it_again(
+    endpoint: Endpoint, fake: FakeRegistry, tmp_path: Path, waits: list[float]
+) -> None:
+    fake.one_request = True
+    fake.statuses = [(429, {"Retry-After": "3"})]
+    uploads = Uploads(endpoint)
+    small(tmp_path)(uploads, "a")
+    assert waits == [3]
+    assert uploads.one_request
+    assert fake.blobs["a"].keys() == {SMALL.digest}
+
+
 def test_a_registry_that_does_not_is_asked_once_with_a_small_blob(
     endpoint: Endpoint, fake: FakeRegistry, content: OpenAt, tmp_path: Path
 ) -> None:
