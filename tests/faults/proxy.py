@@ -70,7 +70,7 @@ class Proxy:
             return self.chance.randrange(below)
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
     proxy: Proxy
     protocol_version = "HTTP/1.1"
     timeout = 10
@@ -89,6 +89,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.cut(part, length)
             return self.reset()
         body = self.rfile.read(length)
+        if len(body) < length:  # The client has gone.
+            self.close_connection = True
+            return None
         if fault == "busy":
             return self.answer(Answered(429, {"Retry-After": "0"}, b'{"errors":[{"message":"too many requests"}]}'))
         if fault == "broken":
@@ -177,10 +180,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def before(target: str, seed: str, rate: float, budget: int) -> Iterator[Proxy]:
+def before(
+    target: str, seed: str = "", rate: float = 0, budget: int = 0, handler: type[Handler] = Handler
+) -> Iterator[Proxy]:
     """A proxy before the registry at ``target`` (``host:port``)."""
     made = Proxy(target, random.Random(seed), rate, budget)
-    server = Server(("127.0.0.1", 0), type("Serving", (_Handler,), {"proxy": made}))
+    server = Server(("127.0.0.1", 0), type("Serving", (handler,), {"proxy": made}))
     made.host = f"127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -25,6 +25,7 @@ import pytest
 
 from mirror.bundle import Bundle
 from mirror.bundle_create import Order, create
+from mirror.document import merged
 from mirror.layout import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -55,11 +56,14 @@ def free_port() -> int:
 
 @dataclass
 class Registry:
-    """Debian's docker-registry on loopback."""
+    """Debian's docker-registry (distribution 2.8) on loopback, or another of its line."""
 
     directory: Path
     tls: tuple[Path, Path] | None = None
     htpasswd: Path | None = None
+    program: str = "docker-registry"
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Laid over the configuration; may be changed while it is stopped."""
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -80,14 +84,15 @@ class Registry:
         if self.htpasswd:
             settings["auth"] = {"htpasswd": {"realm": "site", "path": str(self.htpasswd)}}
         self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / "config.yml").write_text(json.dumps(settings))
+        (self.directory / "config.yml").write_text(json.dumps(merged(settings, self.settings)))
         log = (self.directory / "log").open("ab")
         with log:
-            self.process = subprocess.Popen(
-                ["docker-registry", "serve", str(self.directory / "config.yml")], stdout=log, stderr=log
-            )
+            self.process = subprocess.Popen([self.program, *self.arguments()], stdout=log, stderr=log)
         wait_for(self._answers)
         return self
+
+    def arguments(self) -> list[str]:
+        return ["serve", str(self.directory / "config.yml")]
 
     def stop(self) -> None:
         if self.process:
