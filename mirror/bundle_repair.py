@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .atomic import write_bytes_atomically
 from .bundle import lock_sha256
 from .bundle_create import WORKERS, Order, bring_into, models_documents, plan, require_space, since
 from .bundle_plan import Carried, Item, Weights
 from .bundle_write import small_files
-from .document import write_bytes_atomically
 from .errors import BadInput, Damaged
 from .growing import FileMedium, Growing, PartsMedium
 from .layout import BLOBS, TOP, Descriptor, digest

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from .atomic import write_bytes_atomically
 from .bundle import Contents, Kind, Since, describe
 from .bundle_plan import Carried
-from .document import write_bytes_atomically
 from .layout import (
     BLOBS,
     BUNDLE,

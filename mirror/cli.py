@@ -8,6 +8,7 @@ from importlib import import_module
 
 import typer
 
+from .commands.plain import PlainCommand, PlainGroup
 from .errors import Interrupted, SealiftError
 
 COMMANDS = {
@@ -18,7 +19,7 @@ COMMANDS = {
     "inventory": "mirror.commands.inventory:inventory",
     "prune": "mirror.commands.prune:prune",
     "nodeconfig": "mirror.nodeconfig.cli:app",
-    "key": "mirror.signing.cli:key_app",
+    "key": "mirror.signing.key_cli:app",
     "trust": "mirror.signing.cli:trust_app",
     "preflight": "mirror.commands.preflight:preflight",
 }
@@ -28,8 +29,10 @@ COMMANDS = {
 def assemble(only: str | None = None) -> typer.Typer:
     """All commands of the mirror, or ``only`` the one of that name: half of a quick command's time is the others'."""
     made = typer.Typer(
+        cls=PlainGroup,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        add_completion=only is None,
         help="Carries a model-serving platform into a cluster without internet, and proves that it works there.",
     )
     made.callback()(lambda: None)  # With one command alone typer would take its name for an argument.
@@ -40,7 +43,7 @@ def assemble(only: str | None = None) -> typer.Typer:
             if isinstance(found, typer.Typer):
                 made.add_typer(found, name=name)
             else:
-                made.command(name)(found)
+                made.command(name, cls=PlainCommand)(found)
     if only is None:
         made.add_typer(import_module("mirror.exchange.cli").app)
     return made

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from .document import write_atomically
+from .atomic import write_atomically
 from .growing import Advance, FileMedium, Growing, PartsMedium
 from .layout import WORK, Descriptor, Layout
 from .parts import blob_path

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import BadInput
-from .key_cli import app as key_app
 from .options import (
     DAYS,
     Days,
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from ..inventory import Inventory
     from .verify import Verified
 
-__all__ = ["InventoryKeys", "Passphrases", "RootFile", "Roots", "TrustOption", "key_app", "trust_app"]
+__all__ = ["InventoryKeys", "Passphrases", "RootFile", "Roots", "TrustOption", "trust_app"]
 
 trust_app = typer.Typer(no_args_is_help=True, help="Pin whose bundles this site accepts.")
 
@@ -65,7 +64,7 @@ def trust_show(trust: TrustDirectory = Path("trust"), json_: Json = False) -> No
 
     there = Trust(trust)
     pinned: Metadata[Root] = Metadata.from_bytes(there.pinned)
-    accepted = there.accepted.model_dump(mode="json") if there.accepted else None
+    accepted = there.accepted.json() if there.accepted else None
     described = describe.root(pinned.signed)
     last = f"bundle {accepted['bundle_version']} at {accepted['at']}" if accepted else "nothing yet"
     show({"pinned": described, "accepted": accepted}, f"{describe.root_text(described)}\naccepted: {last}", json_)

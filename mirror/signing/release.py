@@ -6,17 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from securesystemslib.signer import Signer
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
-from tuf.api.serialization.json import JSONSerializer
-
-from ..document import write_atomically
+from ..atomic import write_atomically
 from ..errors import BadInput, Damaged
 from ..layout import METADATA
 from . import roots
+from .tuf_client import Metadata, RepositoryError, Root, Snapshot, TargetFile, Targets, Timestamp
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import Signer
 
 ORDER = (Targets.type, Snapshot.type, Timestamp.type)
 """The order of writing: what vouches for the others comes last."""
@@ -105,6 +104,8 @@ def _sign(made: dict[str, Metadata], root: Root, signers: Sequence[Signer]) -> N
 
 
 def _written(made: dict[str, Metadata], root: Root, bundle: Path) -> Signed:  # type: ignore[type-arg]
+    from tuf.api.serialization.json import JSONSerializer
+
     for role in ORDER:
         text = made[role].to_bytes(JSONSerializer(validate=True)).decode()
         write_atomically(bundle / METADATA / f"{role}.json", text)
