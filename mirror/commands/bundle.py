@@ -131,6 +131,7 @@ def repair(
     since: SinceFile = None,
     since_key: signing.InventoryKeys = None,
     model_directory: ModelDirectories = None,
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Make those files of a bundle again that did not arrive, byte for byte, and no others.
@@ -139,10 +140,17 @@ def repair(
 
     Example: sealift bundle repair --request repair.json --lock sealift.lock --output repair
     """
-    from ..bundle_repair import repair
+    from ..bundle_create import describe
+    from ..bundle_repair import look, repair
     from ..repair_request import RepairRequest
 
     order = _order(lock, output, source_map, model_directory, None, since, since_key)
+    if dry_run:
+        wanted = RepairRequest.read(request)
+        before = look(wanted, order)
+        data = {"files": [str(output / f) for f in wanted.files], **before._asdict()}
+        show(data, "\n".join([*data["files"], f"{len(wanted.files)} files; {describe(before)}"]), json_)
+        return
     with report(events=json_) as progress:
         made = repair(RepairRequest.read(request), order, progress)
     show({"files": [str(p) for p in made]}, "\n".join(str(p) for p in made), json_)

@@ -79,8 +79,10 @@ class Trust:
             )
         return path.read_bytes()
 
-    def pin(self, root_file: Path, *, replace: bool = False) -> Root:
+    def pin(self, root_file: Path, *, replace: bool = False, dry_run: bool = False) -> Root:
         """Pin the root in ``root_file``; ``replace`` forgets another that is pinned, with all that was accepted.
+
+        With ``dry_run`` it is judged and nothing is written.
 
         Raises BadInput when another is pinned, Untrusted when the root is not signed by enough of its own keys.
         """
@@ -97,9 +99,11 @@ class Trust:
                     "another root is pinned",
                     "A root that follows it comes with the bundles. To trust other people: --replace-pinned-root.",
                 )
-            shutil.rmtree(self.directory / STATE, ignore_errors=True)
-            (self.directory / ACCEPTED).unlink(missing_ok=True)
-        write_atomically(there, content.decode())
+            if not dry_run:
+                shutil.rmtree(self.directory / STATE, ignore_errors=True)
+                (self.directory / ACCEPTED).unlink(missing_ok=True)
+        if not dry_run:
+            write_atomically(there, content.decode())
         return root
 
     @property

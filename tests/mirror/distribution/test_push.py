@@ -110,7 +110,7 @@ def test_another_process_goes_on_with_an_upload(
     killed = RuntimeError("killed")
 
     def kill(count: int) -> None:
-        if fake.count("PATCH") == 2:
+        if fake.count("PATCH") >= 2:  # The server may count it a moment later.
             raise killed
 
     with pytest.raises(RuntimeError, match="killed"):
