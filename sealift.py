@@ -37,6 +37,6 @@ def assemble(arguments: list[str]) -> typer.Typer:
 def main() -> int:
     """The entry point; returns the exit status (README: exit codes)."""
     gc.set_threshold(FEW)
-    import mirror.cli
+    from mirror import cli, interruption
 
-    return mirror.cli.run(assemble(sys.argv[1:]))
+    return interruption.leave(cli.run(assemble(sys.argv[1:])))

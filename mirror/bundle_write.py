@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -32,6 +31,7 @@ from .layout import (
     walk,
 )
 from .lock import Lock
+from .parallel import each
 from .parts import Part, Parts, blob_path, check_size, part_name
 from .store import LayoutStore, PartsStore, Store
 from .tar_stream import BLOCK, END, Place, StreamFile, TarStream, header, part_sizes
@@ -201,8 +201,7 @@ def _hashed(path: Path, count: int) -> list[Part]:
             found = hashlib.file_digest(f, "sha256").hexdigest()
         return Part(name=name, size=(path / name).stat().st_size, sha256=found)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(one, range(1, count + 1)))
+    return each(one, range(1, count + 1), os.cpu_count() or 1)
 
 
 def _keep(directory: Path, names: Iterable[str]) -> None:

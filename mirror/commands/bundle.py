@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..interruption import resumable
 from ..progress import report, size
 from ..signing import cli as signing
 from .options import (
@@ -77,10 +78,11 @@ def create(
         _dry_run(order, json_)
         return
     licence_gate.require_unexpired(Lock.read(lock), date.today())
-    with report(events=json_) as progress:
+    with resumable(f"what arrived stays in {order.partial}"), report(events=json_) as progress:
         made = create(order, progress)
     if sign:
-        signing.sign_whole(output, sign, roots, passphrase_file)
+        with resumable(f"{output} is whole, and not signed"):
+            signing.sign_whole(output, sign, roots, passphrase_file)
     show(made.contents.model_dump(mode="json"), summary(made, "made"), json_)
 
 

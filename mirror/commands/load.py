@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..interruption import resumable
 from ..progress import report, size
 from ..signing import cli as signing
 from .options import AuthFile, BundlePath, CaFile, DryRun, Json, PlainHttp, Registry, show
@@ -41,7 +42,11 @@ def load(
 
     if not accept_unsigned_bundle:
         signing.verified(bundle, root, trust, accept=not dry_run)
-    with report(events=json_) as progress, internal(ca_file, authfile, plain=allow_plain_http) as inside:
+    with (
+        resumable(f"what arrived stays in {registry}, and no receipt says so yet"),
+        report(events=json_) as progress,
+        internal(ca_file, authfile, plain=allow_plain_http) as inside,
+    ):
         found = None if dry_run else unchanged.standing(bundle, registry, output)
         if found and unchanged.holds_all(inside, found):
             progress.say(f"{len(found.targets)} of {len(found.targets)} are there already")
