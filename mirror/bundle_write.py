@@ -33,7 +33,7 @@ from .layout import (
 from .lock import Lock
 from .parallel import each
 from .parts import Part, Parts, blob_path, check_size, part_name
-from .store import LayoutStore, PartsStore, Store
+from .store import LayoutStore, PartsStore, Store, there_in_files, there_in_parts
 from .tar_stream import BLOCK, END, Place, StreamFile, TarStream, header, part_sizes
 
 Entries = Sequence[tuple[Kind, str, Descriptor]]
@@ -78,6 +78,14 @@ def writing(path: Path, carried: Carried, part_size: int | None) -> Iterator[Wri
         yield InParts(path, carried, store)
     finally:
         store.close()
+
+
+def there(path: Path, carried: Carried, part_size: int | None) -> Callable[[str, int], int]:
+    """How many bytes of what is fetched lie at ``path`` already, by key and size; nothing is written."""
+    if part_size is None:
+        return lambda key, size: there_in_files(path, key, size)
+    check_size(part_size, "--part-size")
+    return there_in_parts(path, part_size, [(k, p) for (k, _), p in _placed(carried)])
 
 
 def small_files(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -87,10 +87,7 @@ class LayoutStore:
 
     def there(self, key: str, size: int) -> int:
         """See :class:`Store`."""
-        if found := self.done(key):
-            return found.size
-        path = self._work / _safe(key)
-        return min(path.stat().st_size, size) if path.is_file() else 0
+        return there_in_files(self.layout.path, key, size)
 
     def forget(self, key: str) -> None:
         """See :class:`Store`."""
@@ -98,8 +95,7 @@ class LayoutStore:
             self.layout.blob(found.digest).unlink()
 
     def _noted(self, key: str) -> str | None:
-        path = self._notes / _safe(key)
-        return path.read_text() if path.is_file() else None
+        return _noted(self.layout.path, key)
 
 
 class PartsStore:
@@ -112,8 +108,7 @@ class PartsStore:
         self._lock = threading.Lock()
         (directory / WORK).mkdir(parents=True, exist_ok=True)
         self.rebooted = rebooted(directory / WORK)
-        said = repr((part_size, [(k, p.content) for k, p in self._places.items()]))
-        path = directory / WORK / f"journal-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+        path = _journal_path(directory, part_size, self._places)
         self._far, self.finished = _journal(path)
         self._journal = path.open("a", buffering=1)
 
@@ -173,6 +168,31 @@ class PartsStore:
     def _write(self, key: str, value: str) -> None:
         with self._lock:
             self._journal.write(f"{key}\t{value}\n")
+
+
+def there_in_files(path: Path, key: str, size: int) -> int:
+    """Bytes of ``key`` that a store in files at ``path`` has; nothing is written, not even that it was looked at."""
+    digest = key if key.startswith("sha256:") else _noted(path, key)
+    if digest and (found := Layout(path).size(digest)) is not None:
+        return found
+    growing = path / WORK / "blobs" / _safe(key)
+    return min(growing.stat().st_size, size) if growing.is_file() else 0
+
+
+def there_in_parts(path: Path, part_size: int, places: Iterable[tuple[str, Place]]) -> Callable[[str, int], int]:
+    """As :func:`there_in_files`, of a store in parts: bytes by key and size."""
+    far, finished = _journal(_journal_path(path, part_size, dict(places)))
+    return lambda key, size: size if key in finished else min(far.get(key, 0), size)
+
+
+def _noted(path: Path, key: str) -> str | None:
+    note = path / WORK / "notes" / _safe(key)
+    return note.read_text() if note.is_file() else None
+
+
+def _journal_path(directory: Path, part_size: int, places: Mapping[str, Place]) -> Path:
+    said = repr((part_size, [(k, p.content) for k, p in places.items()]))
+    return directory / WORK / f"journal-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
 
 
 def _journal(path: Path) -> tuple[dict[str, int], dict[str, str]]:
