@@ -87,16 +87,24 @@ def issuer_rotate(issuer: Directory = HERE, json_: Json = False) -> None:
 def issuer_retire(
     kid: Annotated[str, typer.Argument(metavar="KID", help="Of the old public key (sealift access issuer show).")],
     issuer: Directory = HERE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many keys would end, and end none.")] = False,
     json_: Json = False,
 ) -> None:
     """Take an old public key out of the set: after the next pulumi up every API key that it signed is refused.
 
     Example: sealift access issuer retire Gvwx3O4g2AN6n4Y2opYGi3gJJ34ZwG1ZGKcvnw7q4fs --issuer access
     """
+    from datetime import UTC, datetime
+
     from .issuer import Issuer
 
-    kids = Issuer(issuer).retire(kid)
-    _print({"kids": kids}, f"{kid} is out of the set; it holds {len(kids)}. Now: pulumi up", json_)
+    opened, now = Issuer(issuer), datetime.now(UTC)
+    ended = [r.id for r in opened.ledger.records() if r.kid == kid and r.expires > now]
+    kids = opened.retire(kid, dry_run=dry_run)
+    if dry_run:
+        _print({"kids": kids, "end": ended}, f"{len(ended)} keys that are alive would end; {len(kids)} stay", json_)
+        return
+    _print({"kids": kids, "end": ended}, f"{kid} is out of the set; it holds {len(kids)}. Now: pulumi up", json_)
 
 
 @key_app.command("issue")

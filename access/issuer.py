@@ -107,15 +107,19 @@ class Issuer:
         self._write(new, {"keys": [new.public, *known["keys"]]})
         return new
 
-    def retire(self, kid: str) -> list[str]:
-        """Take ``kid`` out of the set, so that its tokens end; returns the kids that stay. Raises BadInput."""
+    def retire(self, kid: str, *, dry_run: bool = False) -> list[str]:
+        """Take ``kid`` out of the set, so that its tokens end; returns the kids that stay. Raises BadInput.
+
+        With ``dry_run`` it stays in the set all the same.
+        """
         known = self.jwks()
         if kid not in jwks.kids(known):
             raise BadInput(f"kid {kid!r}", "the set does not have it", f"It has: {', '.join(jwks.kids(known))}.")
         if kid == self.key().kid:
             raise BadInput(f"kid {kid!r}", "it is the one that signs", "Rotate first: sealift access issuer rotate.")
         left = {"keys": [k for k in known["keys"] if k.get("kid") != kid]}
-        write_atomically(self._jwks_file, _text(left))
+        if not dry_run:
+            write_atomically(self._jwks_file, _text(left))
         return jwks.kids(left)
 
     def issue(self, tenant: str, days: int, note: str = "") -> tuple[str, Issued]:

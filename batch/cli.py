@@ -28,6 +28,7 @@ def batch(
     output: Annotated[Path, typer.Option(help="Where the results go, one line for each request.")],
     ca_file: Annotated[Path | None, typer.Option(help="PEM of the authority of the gateway's certificate.")] = None,
     at_once: Annotated[int, typer.Option(min=1, max=256, help="Requests under way at a time.")] = 8,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many would be asked, and ask nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the count as JSON.")] = False,
 ) -> None:
     """Answer an OpenAI batch file with the API key in $OPENAI_API_KEY. Interrupted and run again, it goes on.
@@ -43,8 +44,13 @@ def batch(
     import openai
 
     from .file import read
-    from .run import ask, run
+    from .run import ask, run, unanswered
 
+    if dry_run:
+        asked = read(file)
+        left = {"requests": len(asked), "to ask": len(unanswered(asked, output))}
+        print(json.dumps(left) if as_json else f"{left['to ask']} of {left['requests']} would be asked of {url}")
+        return
     api_key = os.environ.get(KEY)  # not an argument: those are seen by others
     if not api_key:
         raise BadInput(f"${KEY}", "it is not set", f"{KEY}=$(cat FILE) sealift batch ...")

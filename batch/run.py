@@ -38,6 +38,16 @@ def ask(client: openai.OpenAI, request: Request) -> Result:
     return Result(id=identity, custom_id=request.custom_id, response=response)
 
 
+def unanswered(requests: Sequence[Request], output: Path) -> list[Request]:
+    """Those of ``requests`` that an earlier run, interrupted, left without a final answer beside ``output``."""
+    found = _final(output)
+    return [r for r in requests if r.custom_id not in found]
+
+
+def _final(output: Path) -> dict[str, Result]:
+    return {k: r for k, r in read_results(output.with_name(output.name + PARTIAL)).items() if r.final}
+
+
 def run(
     requests: Sequence[Request],
     ask: Ask,
@@ -51,7 +61,7 @@ def run(
     What an interrupted run left beside ``output`` is not asked again, unless asking again may help.
     """
     partial = output.with_name(output.name + PARTIAL)
-    found = {k: r for k, r in read_results(partial).items() if r.final}
+    found = _final(output)
     write_atomically(partial, text(found.values()))
     left = [r for r in requests if r.custom_id not in found]
     with partial.open("a", encoding="utf-8") as kept:

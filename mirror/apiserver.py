@@ -21,6 +21,8 @@ AUDIT = "audit-policy.yaml"
 AUTHENTICATION = "authentication.yaml"
 ENCRYPTION = "encryption.yaml"
 FLAGS = "flags"
+FILES = (AUDIT, AUTHENTICATION, ENCRYPTION, FLAGS)
+"""What is written."""
 """The flags of kube-apiserver, one on a line."""
 AUDIT_POLICY = Path(__file__).with_name("audit.yaml")
 
@@ -135,4 +137,4 @@ def write(output: Path, *, directory: PurePosixPath, log: PurePosixPath, keys: K
     for name, text in texts.items():
         write_atomically(output / name, text)
     write_atomically(output / ENCRYPTION, yaml.safe_dump(encryption(keys), sort_keys=False), mode=0o600)
-    return [output / name for name in (AUDIT, AUTHENTICATION, ENCRYPTION, FLAGS)]
+    return [output / name for name in FILES]

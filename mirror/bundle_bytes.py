@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from .bundle import Bundle
@@ -13,11 +12,13 @@ from .errors import Damaged
 from .layout import METADATA, PARTS_LIST, TOP, Descriptor, read_segments
 from .lock import LockedFile
 from .model_image import check_layer
+from .parallel import each
 from .parts import Parted, blob_path, part_name
 from .parts_verify import digest_expected, digest_of, read_part, sizes_agree
 from .progress import Report
 
 AGAIN = "Ask for it again: --request FILE writes what `sealift bundle repair` needs on the other side."
+CORES = os.cpu_count() or 1
 PIECE = 1 << 20
 
 
@@ -50,8 +51,7 @@ def check_parts(bundle: Bundle, layout: Parted, report: Report) -> Mapping[str, 
     sizes_agree(layout)
     report.begin("bundle verify", sum(p.size for p in layout.parts.parts))
     numbered = list(enumerate(layout.parts.parts, 1))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(lambda n: read_part(layout, n[0], n[1], report.advance), numbered))
+    found = each(lambda n: read_part(layout, n[0], n[1], report.advance), numbered, CORES)
     wrong = [Wrong(p.name, f.wrong) for p, f in zip(layout.parts.parts, found, strict=True) if f.wrong]
     if wrong:
         raise NotWhole(bundle, wrong)
@@ -59,8 +59,8 @@ def check_parts(bundle: Bundle, layout: Parted, report: Report) -> Mapping[str, 
         raise Damaged(str(layout.path), f"the stream of its parts is not as sealift writes it: {misplaced[0]}", AGAIN)
     digests = {path: d for f in found for path, d in f.digests.items()}
     across = [p for p in layout.stream.places if p.file.path not in digests]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        digests |= zip([p.file.path for p in across], pool.map(lambda p: digest_of(layout, p), across), strict=True)
+    found_across = each(lambda p: digest_of(layout, p), across, CORES)
+    digests |= zip([p.file.path for p in across], found_across, strict=True)
     for path, digest in digests.items():
         if digest != digest_expected(layout, path):
             raise Damaged(f"{layout.path} {path}", f"its content is {digest}", AGAIN)
@@ -84,9 +84,8 @@ def check_blobs(bundle: Bundle, graph: Iterable[Descriptor], weights: Mapping[st
             report.advance(d.size)
         return Wrong(blob_path(d.digest), why) if why else None
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        if wrong := [w for w in pool.map(one, wanted) if w]:
-            raise NotWhole(bundle, sorted(wrong, key=lambda w: w.name))
+    if wrong := [w for w in each(one, wanted, CORES) if w]:
+        raise NotWhole(bundle, sorted(wrong, key=lambda w: w.name))
 
 
 def reached(bundle: Bundle) -> dict[str, Descriptor]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from . import bundle_write
+from .atomic import on_disk
 from .bundle import Bundle, Kind, Plan, Since, lock_sha256
 from .bundle_plan import Blob, Carried, Item, Web, Weights
 from .bundle_write import Writing, writing
 from .distribution.endpoint import Client
-from .document import on_disk
 from .errors import BadInput, NoSpace
 from .growing import Advance, Growing
 from .inventory import Inventory
@@ -22,12 +23,12 @@ from .lock import Lock
 from .manifests import resolve
 from .model_image import compose
 from .parallel import Stop, parallel
-from .progress import Moving, Report, duration, size
+from .progress import Moving, Report, Silent, duration, size
 from .registry import Source
 from .source_map import SourceMap
 from .taste import Enough, Taste
 from .web import fetch as fetch_web
-from .weights import bring, check_given
+from .weights import bring, bring_raw, check_given
 
 WORKERS = 4
 """How many blobs are fetched at the same time."""
@@ -83,7 +84,7 @@ def create(order: Order, report: Report) -> Bundle:
     carried = plan(order, lock)
     require_space(order.partial, _preflight_of_nothing(carried) if not order.partial.exists() else 0)
     with on_disk(order.partial), writing(order.partial, carried, order.part_size) as target:
-        before = preflight(carried, target)
+        before = preflight(carried, target.store.there, target.path)
         report.say(describe(before))
         require_space(order.partial, before.needed)
         report.begin("bundle create", before.fetch)
@@ -112,12 +113,12 @@ def plan(order: Order, lock: Lock) -> Carried:
     )
 
 
-def preflight(carried: Carried, target: Writing) -> Preflight:
-    """The bytes that are going to be fetched and written, with what is there already taken off."""
-    left = [(i, i.size - target.store.there(i.key, i.size)) for i in carried.fetched]
+def preflight(carried: Carried, there: Callable[[str, int], int], path: Path) -> Preflight:
+    """The bytes that are going to be fetched and written at ``path``, with what is ``there`` already taken off."""
+    left = [(i, i.size - there(i.key, i.size)) for i in carried.fetched]
     fetch = sum(n for _, n in left)
     left_out = sum(d.size for d in [*carried.omitted.values(), *carried.layers.values()])
-    return Preflight(fetch, sum(1 for _, n in left if n), fetch + MARGIN, free(target.path), left_out)
+    return Preflight(fetch, sum(1 for _, n in left if n), fetch + MARGIN, free(path), left_out)
 
 
 def describe(before: Preflight, rate: float | None = None) -> str:
@@ -223,24 +224,33 @@ def models_documents(
 def look(order: Order) -> tuple[Carried, Preflight, float | None]:
     """What ``create`` would do, without doing it: the plan, its bytes, and the rate at which a first piece came.
 
-    Raises NoSpace when it cannot fit, and what reading manifests raises.
+    What an interrupted run left is taken off, as ``create`` goes on with it; of a bundle that is whole nothing is left.
+    Raises NoSpace when it cannot fit, and what ``create`` raises before it fetches.
     """
     carried = plan(order, Lock.read(order.lock_file))
-    fetch = sum(i.size for i in carried.fetched)
-    left_out = sum(d.size for d in [*carried.omitted.values(), *carried.layers.values()])
-    before = Preflight(fetch, len(carried.fetched), fetch + MARGIN, free(order.partial), left_out)
+    if order.output.exists():
+        _whole_already(order, Silent())
+        return carried, Preflight(0, 0, 0, free(order.output), 0), None
+    there = bundle_write.there(order.partial, carried, order.part_size)
+    before = preflight(carried, there, order.partial)
     require_space(order.partial, before.needed)
-    return carried, before, measured(order, carried)
+    left = [i for i in carried.fetched if there(i.key, i.size) < i.size]
+    return carried, before, measured(order, left)
 
 
-def measured(order: Order, carried: Carried) -> float | None:
-    """Bytes a second at which the beginning of the largest blob comes; None when there is none."""
-    largest = next((i for i in carried.fetched if isinstance(i, Blob)), None)
-    if largest is None:
+def measured(order: Order, items: Sequence[Item]) -> float | None:
+    """Bytes a second at which the beginning of the largest of ``items`` comes; None when none comes from afar."""
+    afar = [i for i in items if not (isinstance(i, Weights) and i.model.name in order.directories)]
+    if not afar:
         return None
-    taste = Taste()
+    taste, largest = Taste(), max(afar, key=lambda i: i.size)
     with contextlib.suppress(Enough):
-        order.source.fetch(largest.reference, largest.d, taste)
+        if isinstance(largest, Blob):
+            order.source.fetch(largest.reference, largest.d, taste)
+        elif isinstance(largest, Web):
+            fetch_web(order.web, order.source_map.url(largest.release.url), largest.release.file, taste)
+        else:
+            bring_raw(largest, taste, order.source, order.web, order.source_map)
     return taste.rate
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 from . import render
 from .bundle import Bundle
 from .document import Strict
-from .lock import Lock, LockedChart, LockedManifest
+from .lock import Lock, LockedChart, LockedImage, LockedManifest
 from .progress import size
 from .reference import Reference
 from .registry import chart_layer
@@ -65,7 +67,7 @@ def between(old: Path, new: Path) -> Difference:
 def of_locks(old: Lock, new: Lock) -> list[Change]:
     """What differs between two locks: a pure function."""
     changes = compared("part", _parts(old), _parts(new))
-    changes += compared("image", _images(old), _images(new))
+    changes += [_described(c, old, new) for c in compared("image", _images(old), _images(new))]
     changes += compared("model", _models(old), _models(new))
     changes += compared("licence", _licences(old), _licences(new), both=True)
     return changes + compared("size", _sizes(old), _sizes(new), both=True)
@@ -81,14 +83,23 @@ def compared(kind: str, old: Mapping[str, str], new: Mapping[str, str], *, both:
 
 def _images(lock: Lock) -> dict[str, str]:
     """By repository, so that another tag is a change and not one that goes and one that comes."""
-    return _grouped(lock, lambda reference, digest: f"{reference.rpartition('/')[2].partition(':')[2]} {digest[7:19]}")
+    return _grouped(lock, lambda i: f"{i.reference.rpartition('/')[2].partition(':')[2]} {i.digest[7:19]}")
 
 
-def _grouped(lock: Lock, said: Callable[[str, str], str]) -> dict[str, str]:
+def _grouped(lock: Lock, said: Callable[[LockedImage], str]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for i in lock.images:
-        found.setdefault(Reference.parse(i.reference).name, []).append(said(i.reference, i.digest).strip())
+        found.setdefault(Reference.parse(i.reference).name, []).append(said(i).strip())
     return {k: ", ".join(sorted(v)) for k, v in found.items()}
+
+
+def _described(change: Change, old: Lock, new: Lock) -> Change:
+    """An image that comes or goes, with its bytes and its licence; of one that stays the difference is said."""
+    if change.old is not None and change.new is not None:
+        return change
+    lock = new if change.old is None else old
+    more = f" ({_sizes(lock)[change.name]}, {_licences(lock)[f'image {change.name}']})"
+    return change.model_copy(update={"new": change.new + more} if change.new else {"old": f"{change.old}{more}"})
 
 
 def _models(lock: Lock) -> dict[str, str]:
@@ -96,12 +107,12 @@ def _models(lock: Lock) -> dict[str, str]:
 
 
 def _licences(lock: Lock) -> dict[str, str]:
-    named = {f"image {Reference.parse(i.reference).name}": i.licence for i in lock.images}
+    named = {f"image {k}": v for k, v in _grouped(lock, lambda i: i.licence).items()}
     return named | {f"model {m.name}": m.licence for m in lock.models}
 
 
 def _sizes(lock: Lock) -> dict[str, str]:
-    return {Reference.parse(i.reference).name: size(i.size) for i in lock.images}
+    return _grouped(lock, lambda i: size(i.size))
 
 
 def _parts(lock: Lock) -> dict[str, str]:
@@ -121,13 +132,15 @@ def _bytes(lock: Lock) -> int:
 
 
 def _crds(bundle: Bundle) -> dict[str, str]:
-    """Each CRD -> its versions, as the one render gives them."""
+    """Each CRD -> its versions and the beginning of what it is hashed to, as the one render gives them."""
     found: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="sealift-diff-") as scratch:
         for part in bundle.lock.parts:
             for d in _documents(bundle, part.content, part.namespace or "default", Path(scratch)):
                 if d["kind"] == "CustomResourceDefinition":
-                    found[d["metadata"]["name"]] = ", ".join(v["name"] for v in d["spec"].get("versions") or [])
+                    versions = ", ".join(v["name"] for v in d["spec"].get("versions") or [])
+                    hashed = hashlib.sha256(json.dumps(d["spec"], sort_keys=True).encode()).hexdigest()
+                    found[d["metadata"]["name"]] = f"{versions} {hashed[:12]}"
     return found
 
 

@@ -7,18 +7,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .atomic import on_disk, write_bytes_atomically
 from .bundle import lock_sha256
-from .bundle_create import WORKERS, Order, bring_into, models_documents, plan, require_space, since
+from .bundle_create import (
+    WORKERS,
+    Order,
+    Preflight,
+    bring_into,
+    free,
+    models_documents,
+    plan,
+    require_space,
+    since,
+)
 from .bundle_plan import Carried, Item, Weights
 from .bundle_write import small_files
-from .document import on_disk, write_bytes_atomically
 from .errors import BadInput, Damaged
 from .growing import FileMedium, Growing, PartsMedium
 from .layout import BLOBS, TOP, Descriptor, digest
 from .lock import Lock
 from .parallel import Stop, parallel
 from .parts import blob_path, part_name
-from .progress import Report
+from .progress import Report, Silent
 from .repair_request import RepairRequest, StreamAt
 from .tar_stream import BLOCK, END, Place, TarStream, header
 
@@ -29,12 +39,28 @@ def repair(request: RepairRequest, order: Order, report: Report) -> list[Path]:
     Raises BadInput when the lock or the inventory is not the one of the bundle, Damaged when what upstream gives now
     is not what the bundle held, NotUpstream, RegistryRefused, NoSpace.
     """
-    _same(request, order)
-    lock = Lock.read(order.lock_file)
-    carried = plan(order, lock)
-    making = _Repair(request, order, carried, report, Stop())
+    making, lock = _planned(request, order, report)
     with on_disk(order.output):
         return making.parts(request.stream) if request.stream else making.files(lock)
+
+
+def look(request: RepairRequest, order: Order) -> Preflight:
+    """What ``repair`` would fetch and write, without doing it; raises NoSpace and what ``repair`` raises before."""
+    making, _ = _planned(request, order, Silent())
+    if request.stream:
+        fetched: list[Item] = [i for i, _ in making.touching(TarStream(request.stream.files), request.stream)]
+        needed = sum(p.size for p in request.stream.parts)
+    else:
+        fetched = making.fetched
+        needed = sum(i.size for i in fetched)
+    require_space(order.output, needed)
+    return Preflight(sum(i.size for i in fetched), len(fetched), needed, free(order.output), 0)
+
+
+def _planned(request: RepairRequest, order: Order, report: Report) -> tuple[_Repair, Lock]:
+    _same(request, order)
+    lock = Lock.read(order.lock_file)
+    return _Repair(request, order, plan(order, lock), report, Stop()), lock
 
 
 def _same(request: RepairRequest, order: Order) -> None:
@@ -53,20 +79,26 @@ class _Repair:
     report: Report
     stop: Stop
 
+    @property
+    def needs_models(self) -> bool:
+        """Whether a file is wanted of a bundle that is not in parts which follows from the models' layers."""
+        known = self.carried.documents.keys() | {i.key for i in self.carried.items}
+        return bool(set(self.request.blobs) - known) or any(f in TOP for f in self.request.files)
+
+    @property
+    def fetched(self) -> list[Item]:
+        """What is fetched for a bundle that is not in parts."""
+        wanted = set(self.request.blobs)
+        return [i for i in self.carried.items if i.key in wanted] + (self.carried.weights if self.needs_models else [])
+
     def files(self, lock: Lock) -> list[Path]:
         """The wanted files of a bundle that is not in parts."""
         wanted, root = set(self.request.blobs), self.order.output
-        known = dict(self.carried.documents)
-        needs_models = bool(wanted - known.keys() - {i.key for i in self.carried.items}) or any(
-            f in TOP for f in self.request.files
-        )
-        fetched: list[Item] = [i for i in self.carried.items if i.key in wanted]
-        if needs_models:
-            fetched += self.carried.weights
+        known, fetched = dict(self.carried.documents), self.fetched
         require_space(root, sum(i.size for i in fetched))
         self.report.begin("bundle repair", sum(i.size for i in fetched))
         made = dict(parallel(self._file, fetched, WORKERS, self.stop))
-        if needs_models:
+        if self.needs_models:
             entries = models_documents(self.carried, made, lambda c: known.setdefault(digest(c), c))
             small = small_files(
                 lock, self.order.lock_file.read_bytes(), entries, known.__getitem__, since(self.order, self.carried)
@@ -83,29 +115,24 @@ class _Repair:
     def parts(self, stream: StreamAt) -> list[Path]:
         """The wanted parts: of each file that lies in one, just the bytes that do."""
         laid = TarStream(stream.files)
-        wanted = {p.name: p for p in stream.parts}
-        starts = {part_name(n + 1): n * stream.part_size for n in range(-(-laid.size // stream.part_size))}
-        if unknown := wanted.keys() - starts.keys():
-            raise BadInput(min(unknown), "the stream has no such part", "Verify the bundle again.")
+        wanted, ranges = {p.name: p for p in stream.parts}, _ranges(laid, stream)
         require_space(self.order.output, sum(p.size for p in wanted.values()))
-        items = self._items(laid)
-        touched = {
-            place.file.path: place
-            for p in wanted.values()
-            for place in laid.places
-            if place.header < starts[p.name] + p.size and place.end > starts[p.name]
-        }
-        fetched = [(items[k], place) for k, place in touched.items() if k in items]
+        fetched = self.touching(laid, stream)
         self.report.begin("bundle repair", sum(i.size for i, _ in fetched))
-        ranges = [(starts[p.name], starts[p.name] + p.size) for p in wanted.values()]
         parallel(lambda f: self._within(f[0], f[1], ranges, stream.part_size), fetched, WORKERS, self.stop)
-        self._documents(laid, touched, ranges, stream.part_size)
+        self._documents(laid, _touched(laid, ranges), ranges, stream.part_size)
         for part in wanted.values():
             with (self.order.output / part.name).open("rb") as f:
                 found = hashlib.file_digest(f, "sha256").hexdigest()
             if found != part.sha256:
                 raise Damaged(part.name, f"made again its sha256 is {found}, not {part.sha256}", "Make a new bundle.")
         return [self.order.output / n for n in sorted(wanted)]
+
+    def touching(self, laid: TarStream, stream: StreamAt) -> list[tuple[Item, Place]]:
+        """What is fetched because some of it lies in the wanted parts, and where it lies."""
+        items = self._items(laid)
+        touched = _touched(laid, _ranges(laid, stream))
+        return [(items[k], place) for k, place in touched.items() if k in items]
 
     def _items(self, laid: TarStream) -> dict[str, Item]:
         """What is fetched, by its path in the stream: the plan's order is the stream's."""
@@ -193,6 +220,18 @@ class _Repair:
     def _drop(self, names: set[str]) -> None:
         for name in names:
             (self.order.output / name).unlink(missing_ok=True)
+
+
+def _ranges(laid: TarStream, stream: StreamAt) -> list[tuple[int, int]]:
+    """Which bytes of the stream the wanted parts are; raises BadInput."""
+    starts = {part_name(n + 1): n * stream.part_size for n in range(-(-laid.size // stream.part_size))}
+    if unknown := {p.name for p in stream.parts} - starts.keys():
+        raise BadInput(min(unknown), "the stream has no such part", "Verify the bundle again.")
+    return [(starts[p.name], starts[p.name] + p.size) for p in stream.parts]
+
+
+def _touched(laid: TarStream, ranges: list[tuple[int, int]]) -> dict[str, Place]:
+    return {p.file.path: p for start, end in ranges for p in laid.places if p.header < end and p.end > start}
 
 
 class _Clipped:

@@ -6,14 +6,13 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from .atomic import write_bytes_atomically
 from .bundle import Contents, Kind, Since, describe
 from .bundle_plan import Carried
-from .document import write_bytes_atomically
 from .layout import (
     BLOBS,
     BUNDLE,
@@ -32,8 +31,9 @@ from .layout import (
     walk,
 )
 from .lock import Lock
+from .parallel import each
 from .parts import Part, Parts, blob_path, check_size, part_name
-from .store import LayoutStore, PartsStore, Store
+from .store import LayoutStore, PartsStore, Store, there_in_files, there_in_parts
 from .tar_stream import BLOCK, END, Place, StreamFile, TarStream, header, part_sizes
 
 Entries = Sequence[tuple[Kind, str, Descriptor]]
@@ -78,6 +78,14 @@ def writing(path: Path, carried: Carried, part_size: int | None) -> Iterator[Wri
         yield InParts(path, carried, store)
     finally:
         store.close()
+
+
+def there(path: Path, carried: Carried, part_size: int | None) -> Callable[[str, int], int]:
+    """How many bytes of what is fetched lie at ``path`` already, by key and size; nothing is written."""
+    if part_size is None:
+        return lambda key, size: there_in_files(path, key, size)
+    check_size(part_size, "--part-size")
+    return there_in_parts(path, part_size, [(k, p) for (k, _), p in _placed(carried)])
 
 
 def small_files(
@@ -201,8 +209,7 @@ def _hashed(path: Path, count: int) -> list[Part]:
             found = hashlib.file_digest(f, "sha256").hexdigest()
         return Part(name=name, size=(path / name).stat().st_size, sha256=found)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(one, range(1, count + 1)))
+    return each(one, range(1, count + 1), os.cpu_count() or 1)
 
 
 def _keep(directory: Path, names: Iterable[str]) -> None:

@@ -8,7 +8,9 @@ from importlib import import_module
 
 import typer
 
+from .commands.plain import PlainCommand, PlainGroup
 from .errors import Interrupted, SealiftError
+from .interruption import interrupted, listening
 
 COMMANDS = {
     "lock": "mirror.commands.lock:lock",
@@ -18,18 +20,23 @@ COMMANDS = {
     "inventory": "mirror.commands.inventory:inventory",
     "prune": "mirror.commands.prune:prune",
     "nodeconfig": "mirror.nodeconfig.cli:app",
-    "key": "mirror.signing.cli:key_app",
+    "key": "mirror.signing.key_cli:app",
     "trust": "mirror.signing.cli:trust_app",
     "preflight": "mirror.commands.preflight:preflight",
 }
 """Name of each command -> its module and what in it: a function, or a group of commands."""
 
+WHATEVER = "whatever was finished stays"
+"""What is said of commands that do not know better."""
+
 
 def assemble(only: str | None = None) -> typer.Typer:
     """All commands of the mirror, or ``only`` the one of that name: half of a quick command's time is the others'."""
     made = typer.Typer(
+        cls=PlainGroup,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        add_completion=only is None,
         help="Carries a model-serving platform into a cluster without internet, and proves that it works there.",
     )
     made.callback()(lambda: None)  # With one command alone typer would take its name for an argument.
@@ -40,7 +47,7 @@ def assemble(only: str | None = None) -> typer.Typer:
             if isinstance(found, typer.Typer):
                 made.add_typer(found, name=name)
             else:
-                made.command(name)(found)
+                made.command(name, cls=PlainCommand)(found)
     if only is None:
         made.add_typer(import_module("mirror.exchange.cli").app)
     return made
@@ -56,17 +63,21 @@ def __getattr__(name: str) -> typer.Typer:
 def run(command: typer.Typer, arguments: list[str] | None = None) -> int:
     """Run ``command``; an error that a person can act on is printed, without a traceback, and gives the exit code.
 
+    Ctrl-C and SIGTERM are such errors, of one line.
+
     With ``--json`` it is one JSON object on standard output: error, given, why, instead.
     """
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        command(args=given, prog_name="sealift")
+        with listening():
+            command(args=given, prog_name="sealift")
     except SealiftError as e:
         return _report(e, given)
+    except KeyboardInterrupt:
+        return _report(interrupted(WHATEVER), given)
     except SystemExit as e:
-        if e.code == Interrupted.exit_code:  # What typer makes of Ctrl-C.
-            instead = "Run the same command again: it goes on from where it was."
-            return _report(Interrupted("interrupted", "Ctrl-C", instead), given)
+        if e.code == Interrupted.exit_code:  # What typer makes of KeyboardInterrupt.
+            return _report(interrupted(WHATEVER), given)
         return e.code if isinstance(e.code, int) else 1
     return 0
 
@@ -74,6 +85,8 @@ def run(command: typer.Typer, arguments: list[str] | None = None) -> int:
 def _report(e: SealiftError, given: list[str]) -> int:
     if "--json" in given:
         print(json.dumps({"error": type(e).__name__, "given": e.given, "why": e.why, "instead": e.instead}))
+    elif isinstance(e, Interrupted):
+        print(f"{e.given}: {e.why}; {e.instead}", file=sys.stderr)
     else:
         print(f"{e.given}\n  why: {e.why}\n  instead: {e.instead}", file=sys.stderr)
     return e.exit_code

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import re
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import BadInput, NoSpace
+from .atomic import write_atomically as write_atomically
+from .errors import BadInput
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -31,7 +28,7 @@ Model = TypeVar("Model", bound=BaseModel)
 class Strict(BaseModel):
     """A value: frozen, and unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class FileModel(Strict):
@@ -98,43 +95,6 @@ def validate(model: type[Model], data: Any, origin: str) -> Model:  # noqa: ANN4
         problems = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'file'}: {p['msg']}" for p in e.errors())
         known = ", ".join(model.model_fields)
         raise BadInput(origin, problems, f"Fields at the top level are: {known}.") from e
-
-
-def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Write ``text`` to ``path`` through a temporary file beside it, flushed to disk before the rename.
-
-    ``mode`` is in force before the file has its name. Raises NoSpace.
-    """
-    write_bytes_atomically(path, text.encode(), mode=mode)
-
-
-def write_bytes_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """As :func:`write_atomically`, of bytes."""
-    with on_disk(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as f:
-                f.write(content)
-                f.flush()
-                os.fsync(f.fileno())
-            Path(temporary).chmod(mode)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-
-
-@contextmanager
-def on_disk(path: Path) -> Iterator[None]:
-    """Turns a disk (or a quota) that is full while ``path`` is written into NoSpace."""
-    try:
-        yield
-    except OSError as e:
-        if e.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        why = (e.strerror or str(e)).lower()
-        raise NoSpace(str(path), why, "Make room and run the command again; it continues.") from e
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -107,3 +107,9 @@ class Interrupted(SealiftError):
     """Ctrl-C: what was done so far stays, and the same command goes on from there."""
 
     exit_code = 130
+
+
+class Terminated(Interrupted):
+    """SIGTERM, as a machine that shuts down sends it: as after Ctrl-C."""
+
+    exit_code = 143

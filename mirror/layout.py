@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .document import write_atomically, write_bytes_atomically
+from .atomic import write_atomically, write_bytes_atomically
 from .errors import Damaged, NotUpstream
 
 OCI_LAYOUT = "oci-layout"
@@ -38,6 +38,8 @@ WORK = ".work"
 RECEIPT = "receipt.json"
 RECEIPTS = "receipts"
 """Below the site directory: the receipts of bundles loaded before, numbered."""
+LOADED = ".loaded.json"
+"""In the site directory: what the receipt was written from, for a load that would change nothing."""
 UPLOADS = ".uploads.json"
 """In the site directory while a load is unfinished: where large uploads stand."""
 CONTENT = "content"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import unchanged
+from .atomic import write_bytes_atomically
 from .bundle import Bundle, Entry
-from .document import write_bytes_atomically
 from .errors import BadInput, Damaged, RegistryRefused, WrongTarget
 from .layout import RECEIPT, RECEIPTS, UPLOADS, Descriptor
 from .lock import LockedRuntime
@@ -16,7 +17,7 @@ from .parallel import each
 from .progress import Report
 from .receipt import Missing, Receipt, ReceivedImage, ReceivedModel, ReceivedRuntime
 from .reference import Reference, mirrored
-from .registry import Internal
+from .registry import ASKERS, Internal
 from .sending import Outgoing, Sending, shipment
 from .site import write_part
 from .upload_journal import Journal
@@ -24,9 +25,6 @@ from .upload_journal import Journal
 # What judges upstream's signatures is imported when there are rules: a load of nothing new starts sooner.
 if TYPE_CHECKING:
     from .evidence.judge import Verdict
-
-ASKERS = 8
-"""How many small questions are asked at the same time."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +43,10 @@ class Delivery:
     @classmethod
     def of(cls, entry: Entry, registry: str) -> Delivery:
         """Where ``entry`` goes in ``registry`` (``host[:port][/prefix]``)."""
-        source = Reference.parse(entry.reference)
         has_tag = ":" in entry.reference.rpartition("/")[2]
-        name = mirrored(source, registry)
-        tag = source.tag if has_tag else f"at-{entry.digest.partition(':')[2][:12]}"
-        target = Reference(name.registry, name.repository, None, entry.digest)
-        return cls(entry, target, Reference(name.registry, name.repository, tag))
+        target = mirrored(Reference.parse(entry.reference), registry).with_digest(entry.digest)
+        tag = target.tag if has_tag else f"at-{entry.digest.partition(':')[2][:12]}"
+        return cls(entry, target.pinned(), Reference(target.registry, target.repository, tag))
 
 
 def plan(bundle: Bundle, registry: str) -> list[Delivery]:
@@ -78,15 +74,14 @@ def load(bundle: Bundle, registry: str, internal: Internal, site: Path, report: 
     received = receipt(bundle, registry, deliveries, missing, site, signed)
     keep_last(site, received)
     received.write(site / RECEIPT)
+    if not missing and not bundle.lock.signature_rules:  # By rules, upstream's signatures are judged each time.
+        unchanged.note(bundle.layout.path, registry, site)
     return received
 
 
 def present(deliveries: list[Delivery], internal: Internal) -> set[Reference]:
     """The targets that the registry holds already, byte for byte; raises RegistryRefused."""
-    if deliveries:
-        internal.holds(deliveries[0].target)  # One question alone first: a registry that is down is not asked 60 times.
-    held = each(lambda d: internal.holds(d.target), deliveries, ASKERS)
-    return {d.target for d, holds in zip(deliveries, held, strict=True) if holds}
+    return internal.held([d.target for d in deliveries])
 
 
 def refused(receipt: Receipt) -> RegistryRefused | None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
+
+MOMENT = 2.0
+"""Seconds that threads have to notice a stop after Ctrl-C."""
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -39,10 +42,13 @@ class Stop:
 def parallel(work: Callable[[T], U], items: Iterable[T], workers: int, stop: Stop | None = None) -> list[U]:
     """``work`` on each of ``items``, several at once, in order of results; the first failure stops the rest.
 
-    Raises that failure, or KeyboardInterrupt once all threads have ended.
+    Raises that failure once all threads have ended, or KeyboardInterrupt, for which a thread that waits for an answer
+    is not waited for longer than a moment.
     """
     stop = stop or Stop()
     pool = ThreadPoolExecutor(workers)
+    futures: list[Future[U]] = []
+    patient = True
     try:
         futures = [pool.submit(work, i) for i in items]
         wait(futures, return_when=FIRST_EXCEPTION)
@@ -51,14 +57,19 @@ def parallel(work: Callable[[T], U], items: Iterable[T], workers: int, stop: Sto
             stop.now()
             raise next((e for e in failures if not isinstance(e, Stopped)), failures[0])
         return [f.result() for f in futures]
+    except KeyboardInterrupt:
+        stop.now()
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait([f for f in futures if not f.cancelled()], MOMENT)
+        patient = False
+        raise
     except BaseException:
         stop.now()
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=patient, cancel_futures=True)
 
 
 def each(work: Callable[[T], U], items: Iterable[T], workers: int) -> list[U]:
-    """``work`` on each of ``items``, which reports its failures itself, in the items' order."""
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, items))
+    """``work`` on each of ``items``, which does not ask for a stop; as :func:`parallel` in everything else."""
+    return parallel(work, items, workers)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .distribution import listing, pull, push
 from .distribution.credentials import Credentials
@@ -15,12 +15,17 @@ from .distribution.endpoint import Client, Endpoint
 from .distribution.pull import Target
 from .distribution.push import OpenAt, Sent, Uploads
 from .errors import BadInput, Damaged, NotUpstream
-from .growing import InMemory
 from .layout import Descriptor, digest, links
+from .parallel import each
 from .reference import Reference
-from .source_map import SourceMap
+
+# What reads documents is imported when it is needed: asking the registry inside starts sooner without it.
+if TYPE_CHECKING:
+    from .source_map import SourceMap
 
 CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+ASKERS = 8
+"""How many small questions are asked at the same time."""
 SMALL_BLOB = 64 << 20
 """Bytes of a blob that is read into memory: charts, evidence."""
 
@@ -44,11 +49,17 @@ class Source(Protocol):
         ...
 
 
+def _nothing_mapped() -> SourceMap:
+    from .source_map import SourceMap
+
+    return SourceMap.none()
+
+
 @dataclass(frozen=True)
 class Upstream:
     """The registries of the connected side, hosts replaced by a source map."""
 
-    source_map: SourceMap = field(default_factory=SourceMap.none)
+    source_map: SourceMap = field(default_factory=_nothing_mapped)
     client: Client = field(default_factory=lambda: Client(Credentials.of_this_person()))
 
     def raw_manifest(self, reference: Reference) -> bytes:
@@ -75,6 +86,8 @@ def small_blob(source: Source, reference: Reference, d: Descriptor) -> bytes:
     """A small blob's content, checked by its digest; raises Damaged for a large one, and what ``source`` raises."""
     if d.size > SMALL_BLOB:
         raise Damaged(f"{reference} {d.digest}", f"it has {d.size:,} bytes, too many for what it is", "Leave it out.")
+    from .growing import InMemory
+
     target = InMemory()
     source.fetch(reference, d, target)
     return bytes(target.content)
@@ -119,6 +132,13 @@ class Internal:
         except (NotUpstream, Damaged):
             return False
         return True
+
+    def held(self, references: Sequence[Reference]) -> set[Reference]:
+        """Those of ``references`` (by digest) that the registry holds, byte for byte; raises RegistryRefused."""
+        if references:
+            self.holds(references[0])  # One question alone first: a registry that is down is not asked 60 times.
+        there = each(self.holds, references, ASKERS)
+        return {r for r, holds in zip(references, there, strict=True) if holds}
 
     def raw_manifest(self, reference: Reference) -> bytes:
         """The bytes at ``reference``; raises NotUpstream, RegistryRefused, or Damaged (other digest)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from . import platforms
@@ -14,6 +13,7 @@ from .evidence.judge import Document, Judge, Verdict, document, require
 from .evidence.reader import FromSource, Reader
 from .layout import INDEXES, digest, links, media_type
 from .lock import LockedImage
+from .parallel import each
 from .progress import Report
 from .reference import Reference
 from .registry import Source
@@ -35,12 +35,7 @@ def resolve_all(
         report.say(f"image {locked.reference}@{locked.digest}{f' {verdict.because}' if judge.rules else ''}")
         return locked, verdict
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(one, i) for i in images]
-        try:
-            done = [f.result() for f in futures]
-        finally:
-            pool.shutdown(cancel_futures=True)
+    done = each(one, images, AT_ONCE)
     require([verdict for _, verdict in done])
     return [locked for locked, _ in done]
 

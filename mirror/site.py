@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .atomic import write_bytes_atomically
 from .bundle import Bundle
-from .document import write_bytes_atomically
 from .errors import Damaged
 from .layout import CONTENT, digest
 from .lock import LockedChart, LockedManifest, LockedPart

@@ -7,12 +7,12 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from .document import write_atomically
+from .atomic import write_atomically
 from .growing import Advance, FileMedium, Growing, PartsMedium
 from .layout import WORK, Descriptor, Layout
 from .parts import blob_path
@@ -90,10 +90,7 @@ class LayoutStore:
 
     def there(self, key: str, size: int) -> int:
         """See :class:`Store`."""
-        if found := self.done(key):
-            return found.size
-        path = self._work / _safe(key)
-        return min(path.stat().st_size, size) if path.is_file() else 0
+        return there_in_files(self.layout.path, key, size)
 
     def forget(self, key: str) -> None:
         """See :class:`Store`."""
@@ -101,8 +98,7 @@ class LayoutStore:
             self.layout.blob(found.digest).unlink()
 
     def _noted(self, key: str) -> str | None:
-        path = self._notes / _safe(key)
-        return path.read_text() if path.is_file() else None
+        return _noted(self.layout.path, key)
 
 
 class PartsStore:
@@ -115,8 +111,8 @@ class PartsStore:
         self._lock = threading.Lock()
         (directory / WORK).mkdir(parents=True, exist_ok=True)
         self.rebooted = rebooted(directory / WORK)
-        said = repr((part_size, [(k, p.content) for k, p in self._places.items()]))
-        path = directory / WORK / f"journal-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+        path = _journal_path(directory, part_size, self._places)
+        _cut_off(path)
         self._far, self.finished = journal(path)
         self._journal = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
@@ -180,15 +176,44 @@ class PartsStore:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def there_in_files(path: Path, key: str, size: int) -> int:
+    """Bytes of ``key`` that a store in files at ``path`` has; nothing is written, not even that it was looked at."""
+    digest = key if key.startswith("sha256:") else _noted(path, key)
+    if digest and (found := Layout(path).size(digest)) is not None:
+        return found
+    growing = path / WORK / "blobs" / _safe(key)
+    return min(growing.stat().st_size, size) if growing.is_file() else 0
+
+
+def there_in_parts(path: Path, part_size: int, places: Iterable[tuple[str, Place]]) -> Callable[[str, int], int]:
+    """As :func:`there_in_files`, of a store in parts: bytes by key and size."""
+    far, finished = journal(_journal_path(path, part_size, dict(places)))
+    return lambda key, size: size if key in finished else min(far.get(key, 0), size)
+
+
+def _noted(path: Path, key: str) -> str | None:
+    note = path / WORK / "notes" / _safe(key)
+    return note.read_text() if note.is_file() else None
+
+
+def _journal_path(directory: Path, part_size: int, places: Mapping[str, Place]) -> Path:
+    said = repr((part_size, [(k, p.content) for k, p in places.items()]))
+    return directory / WORK / f"journal-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
+
+
+def _cut_off(path: Path) -> None:
+    """Remove a last line that was not written whole: the next would join it."""
+    content = path.read_bytes() if path.is_file() else b""
+    if content and not content.endswith(b"\n"):
+        os.truncate(path, content.rfind(b"\n") + 1)
+
+
 def journal(path: Path) -> tuple[dict[str, int], dict[str, str]]:
-    """How far each has come, and what is finished; a last line that was cut off is removed: the next would join it."""
+    """How far each has come, and what is finished; a last line that was cut off counts as unwritten."""
     far: dict[str, int] = {}
     finished: dict[str, str] = {}
     content = path.read_bytes() if path.is_file() else b""
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        os.truncate(path, len(whole))
-    for line in whole.decode(errors="replace").splitlines():
+    for line in content[: content.rfind(b"\n") + 1].decode(errors="replace").splitlines():
         key, _, value = line.partition("\t")
         if _DIGEST.fullmatch(value):
             finished[key] = value

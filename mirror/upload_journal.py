@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
-from .document import write_atomically
+from .atomic import write_atomically
 
 
 class Journal(MutableMapping[str, str]):

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 from .bundle_plan import Weights
 from .distribution.endpoint import Client
-from .distribution.pull import Fetch
+from .distribution.pull import Fetch, Target
 from .errors import BadInput, Damaged, RegistryRefused
 from .growing import PIECE, Growing
 from .layout import Descriptor
@@ -37,10 +37,17 @@ def bring(
         if target.digest() != f"sha256:{file.sha256}":
             raise Damaged(str(given), f"it is not the locked file (sha256 {file.sha256})", "Lock again.")
         return target.finish()
+    bring_raw(weights, target, source, client, source_map)
+    return target.finish()
+
+
+def bring_raw(weights: Weights, target: Target, source: Source, client: Client, source_map: SourceMap) -> None:
+    """Bring the file of ``weights`` as it is into ``target``, from its hub or registry; raises as ``bring`` does."""
+    file = weights.file
     if weights.model.source == "oci":  # A layer of the artifact is the file.
         d = Descriptor("", f"sha256:{file.sha256}", file.size)
         source.fetch(Reference.parse(weights.model.origin), d, target)
-        return target.finish()
+        return
     fetch = _from_hub(weights, client, source_map)
     try:
         found = fetch.exactly(f"sha256:{file.sha256}", target)
@@ -55,7 +62,6 @@ def bring(
             f"sha256 is {found.partition(':')[2]}, the lock says {file.sha256}",
             "Lock again and review the difference, or fetch from a hub that has the locked file.",
         )
-    return target.finish()
 
 
 def _from_hub(weights: Weights, client: Client, source_map: SourceMap) -> Fetch:

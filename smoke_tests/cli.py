@@ -37,7 +37,10 @@ def smoke(
     sections: Annotated[Path | None, typer.Option(help="Tables to add to the evidence (JSON).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the evidence as JSON; progress goes to stderr.")] = False,
 ) -> None:
-    """Check a deployed platform: API, mutual TLS, images, hardening, egress. Exit code 12 when a check fails."""
+    """Check a deployed platform: API, mutual TLS, images, hardening, egress. Exit code 12 when a check fails.
+
+    Example: sealift smoke --stack-outputs outputs.json --receipt site/receipt.json --output evidence
+    """
     from . import outcome, session  # pytest and the API's client take a second, which no other command should wait
 
     groups = session.groups(only or [])

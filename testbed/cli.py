@@ -67,7 +67,10 @@ def rehearse(
 
 @app.command()
 def tools() -> None:
-    """Build the programs that a rehearsal needs from their Go modules, into the cache; nothing when they are there."""
+    """Build the programs that a rehearsal needs from their Go modules, into the cache; nothing when they are there.
+
+    Example: sealift tools
+    """
     from .toolchain import programs, scanners
     from .toolchain.cache import cache_directory
 

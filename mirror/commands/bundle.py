@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..interruption import resumable
 from ..progress import report, size
 from ..signing import cli as signing
 from .options import (
@@ -77,10 +78,11 @@ def create(
         _dry_run(order, json_)
         return
     licence_gate.require_unexpired(Lock.read(lock), date.today())
-    with report(events=json_) as progress:
+    with resumable(f"what arrived stays in {order.partial}"), report(events=json_) as progress:
         made = create(order, progress)
     if sign:
-        signing.sign_whole(output, sign, roots, passphrase_file)
+        with resumable(f"{output} is whole, and not signed"):
+            signing.sign_whole(output, sign, roots, passphrase_file)
     show(made.contents.model_dump(mode="json"), summary(made, "made"), json_)
 
 
@@ -131,6 +133,7 @@ def repair(
     since: SinceFile = None,
     since_key: signing.InventoryKeys = None,
     model_directory: ModelDirectories = None,
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Make those files of a bundle again that did not arrive, byte for byte, and no others.
@@ -139,10 +142,17 @@ def repair(
 
     Example: sealift bundle repair --request repair.json --lock sealift.lock --output repair
     """
-    from ..bundle_repair import repair
+    from ..bundle_create import describe
+    from ..bundle_repair import look, repair
     from ..repair_request import RepairRequest
 
     order = _order(lock, output, source_map, model_directory, None, since, since_key)
+    if dry_run:
+        wanted = RepairRequest.read(request)
+        before = look(wanted, order)
+        data = {"files": [str(output / f) for f in wanted.files], **before._asdict()}
+        show(data, "\n".join([*data["files"], f"{len(wanted.files)} files; {describe(before)}"]), json_)
+        return
     with report(events=json_) as progress:
         made = repair(RepairRequest.read(request), order, progress)
     show({"files": [str(p) for p in made]}, "\n".join(str(p) for p in made), json_)

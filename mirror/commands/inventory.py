@@ -9,7 +9,7 @@ import typer
 
 from ..progress import report, size
 from ..signing import cli as signing
-from .options import AuthFile, CaFile, Json, PlainHttp, Registry, show
+from .options import AuthFile, CaFile, DryRun, Json, PlainHttp, Registry, show
 
 
 def inventory(
@@ -26,9 +26,12 @@ def inventory(
     ] = None,
     passphrase_file: signing.Passphrases = None,
     allow_plain_http: PlainHttp = False,
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Ask the registry for every blob, and write what it holds: a bundle made since then leaves that out.
+
+    The registry is only read; with --dry-run the file is not written either.
 
     Example: sealift inventory --registry registry.site:5000 --ca-file ca.pem --receipt site/receipt.json
     """
@@ -39,11 +42,13 @@ def inventory(
     receipts = [Receipt.read(r) for r in receipt or []]
     with report(events=json_) as progress, internal(ca_file, authfile, plain=allow_plain_http) as inside:
         found = take(registry, inside, receipts, progress)
-    found.write(output)
-    if sign:
+    if not dry_run:
+        found.write(output)
+    if sign and not dry_run:
         from ..signing import detached, keys
 
         secrets = keys.given_passphrases(passphrase_file or [])
         detached.sign(output, [keys.signer(k, secrets) for k in sign])
-    text = f"{output}: {len(found.blobs)} blobs, {size(sum(found.sizes.values()))} in {registry}"
+    where = f"would write {output}" if dry_run else str(output)
+    text = f"{where}: {len(found.blobs)} blobs, {size(sum(found.sizes.values()))} in {registry}"
     show(found.model_dump(mode="json"), text, json_)

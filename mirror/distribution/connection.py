@@ -12,21 +12,26 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from .authorities import Authorities
+
 TIMEOUT = 60.0
 """Seconds without a byte after which a connection counts as broken."""
 
 
 class Connections:
-    """The connections to ``host[:port]``, taken and given back by threads; closed when nobody holds this any more."""
+    """The connections to ``host[:port]``, taken and given back by threads; closed when nobody holds this any more.
 
-    def __init__(self, host: str, *, plain: bool, context: ssl.SSLContext | None, timeout: float = TIMEOUT) -> None:
+    Without ``authorities`` they are plain HTTP.
+    """
+
+    def __init__(self, host: str, authorities: Authorities | None, *, timeout: float = TIMEOUT) -> None:
         self.host = host
-        self.plain = plain
-        self._context = context
+        self.plain = authorities is None
+        self._authorities = authorities
         self._timeout = timeout
         self._idle: list[HTTPConnection] = []
         self._lock = threading.Lock()
-        self._proxy = _proxy(host, plain=plain)
+        self._proxy = _proxy(host, plain=self.plain)
         weakref.finalize(self, _close, self._idle)
 
     def take(self) -> tuple[HTTPConnection, bool]:
@@ -38,11 +43,15 @@ class Connections:
 
     def fresh(self) -> HTTPConnection:
         """A new connection; raises OSError when the host cannot be reached."""
+        believed = self._authorities is None or self._authorities.all
         made = self._made()
         try:
             made.connect()
-        except BaseException:
+        except BaseException as e:
             made.close()
+            if isinstance(e, ssl.SSLCertVerificationError) and self._authorities and not believed:
+                self._authorities.read_all()
+                return self.fresh()
             raise
         with contextlib.suppress(OSError):
             made.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -59,9 +68,9 @@ class Connections:
 
     def _made(self) -> HTTPConnection:
         address = self._proxy or self.host
-        if self.plain:
+        if self._authorities is None:
             return HTTPConnection(address, timeout=self._timeout)
-        made = HTTPSConnection(address, timeout=self._timeout, context=self._context)
+        made = HTTPSConnection(address, timeout=self._timeout, context=self._authorities.context)
         if self._proxy:
             made.set_tunnel(self.host)
         return made

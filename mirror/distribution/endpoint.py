@@ -21,6 +21,7 @@ from urllib.parse import urljoin, urlsplit
 from ..errors import RegistryRefused
 from . import refusals
 from .auth import Authorization
+from .authorities import Authorities
 from .connection import TIMEOUT, Connections
 from .credentials import Credentials
 
@@ -103,7 +104,7 @@ class Client:
     ca_file: Path | None = None
     patience: Patience = field(default_factory=Patience)
     _endpoints: dict[tuple[str, bool], Endpoint] = field(default_factory=dict)
-    _context: ssl.SSLContext | None = None
+    _authorities: Authorities | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def endpoint(self, host: str, *, plain: bool = False) -> Endpoint:
@@ -114,14 +115,12 @@ class Client:
                 self._endpoints[host, plain] = Endpoint(self, host, plain=plain)
             return self._endpoints[host, plain]
 
-    def context(self) -> ssl.SSLContext:
-        """TLS with certificates verified."""
+    def authorities(self) -> Authorities:
+        """Whose certificates are believed."""
         with self._lock:
-            if self._context is None:
-                self._context = ssl.create_default_context()
-                if self.ca_file:
-                    self._context.load_verify_locations(self.ca_file)
-            return self._context
+            if self._authorities is None:
+                self._authorities = Authorities(self.ca_file)
+            return self._authorities
 
 
 class Endpoint:
@@ -133,8 +132,8 @@ class Endpoint:
         self.patience = client.patience
         self._client = client
         self._reached = False
-        context = None if plain else client.context()
-        self._connections = Connections(host, plain=plain, context=context, timeout=client.patience.timeout)
+        authorities = None if plain else client.authorities()
+        self._connections = Connections(host, authorities, timeout=client.patience.timeout)
         self._authorization = Authorization(host, client.credentials, self._token_server, plain)
 
     def request(

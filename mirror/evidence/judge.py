@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Damaged, NotUpstream, Untrusted
 from ..layout import INDEXES, Descriptor, digest, links
 from ..lock import LockedEvidence, LockedImage
+from ..parallel import parallel
 from ..reference import Reference
 from .find import SIGNS
 from .policy import SignatureRule, rule_for
@@ -97,8 +97,7 @@ def verdicts(
         except (NotUpstream, Damaged) as e:
             return Verdict(image.reference, False, f"{e.given}: {e.why}")
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(one, images))
+    return parallel(one, images, AT_ONCE)
 
 
 def require(found: Sequence[Verdict]) -> None:

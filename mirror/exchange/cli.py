@@ -16,6 +16,7 @@ from ..lock import Lock
 
 app = typer.Typer()
 
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be written, and write nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output and nothing else.")]
 
 
@@ -24,6 +25,7 @@ def export(
     format_: Annotated[str, typer.Argument(metavar="FORMAT", help="hauler, zarf or oc-mirror.")],
     lock: Annotated[Path, typer.Option(help="The lock to export.")] = Path("sealift.lock"),
     output: Annotated[Path, typer.Option(help="The directory to write.")] = Path("export"),
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Write a lock as another tool's configuration, every image by digest; says what that tool cannot carry.
@@ -33,11 +35,15 @@ def export(
     from . import outward
 
     made = outward.export(Lock.read(lock), _known(format_, outward.FORMATS))
-    for name, text in made.files.items():
+    for name, text in made.files.items() if not dry_run else ():
         write_atomically(output / name, text)
     written = [str(output / n) for n in made.files]
     _said(made.left)
-    print(json.dumps({"files": written, "left": made.left}, indent=2) if json_ else "\n".join(written))
+    print(
+        json.dumps({"files": written, "left": made.left}, indent=2)
+        if json_
+        else "\n".join(f"would write {w}" if dry_run else w for w in written)
+    )
 
 
 @app.command("import")
@@ -47,6 +53,7 @@ def import_(
     output: Annotated[Path, typer.Option(help="The file of a catalog to write; must not exist.")] = Path(
         "catalog/imported.yaml"
     ),
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Begin a catalog with what another tool's configuration names; licences and reasons are then for people to say.
@@ -58,9 +65,11 @@ def import_(
     if output.exists():
         raise BadInput(str(output), "it exists", "Give another --output.")
     made = inward.read(file, _known(format_, inward.FORMATS))
-    write_atomically(output, inward.text(made.catalog))
+    if not dry_run:
+        write_atomically(output, inward.text(made.catalog))
     _said(made.left)
-    summary = f"{output}: {len(made.catalog.parts)} parts; give each its licence and reason before locking"
+    where = f"would write {output}" if dry_run else str(output)
+    summary = f"{where}: {len(made.catalog.parts)} parts; give each its licence and reason before locking"
     print(
         json.dumps({"file": str(output), "parts": [p.name for p in made.catalog.parts], "left": made.left}, indent=2)
         if json_

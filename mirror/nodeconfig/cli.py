@@ -22,6 +22,7 @@ CaFile = Annotated[
     str | None,
     typer.Option("--ca-file", metavar="PATH_ON_NODE", help="Where the registry's authority lies on the nodes."),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print which files would be written, and write none.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output and nothing else.")]
 
 
@@ -32,13 +33,14 @@ def write_containerd(
     output: Annotated[Path, typer.Option(help="The directory to write; containerd's config_path on the nodes.")] = Path(
         "certs.d"
     ),
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Write containerd's hosts.toml for every upstream registry, so that nodes pull from inside and nowhere else.
 
     Example: sealift nodeconfig containerd --ca-file /etc/containerd/site-ca.pem --output certs.d
     """
-    _write(containerd.files(_places(receipt), _on_node(ca_file)), output, json_)
+    _write(containerd.files(_places(receipt), _on_node(ca_file)), output, json_, dry_run=dry_run)
 
 
 @app.command("k3s")
@@ -48,13 +50,14 @@ def write_k3s(
     output: Annotated[Path, typer.Option(help="The directory to write; /etc/rancher/k3s or rke2 on the nodes.")] = Path(
         "rancher"
     ),
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Write registries.yaml for K3s and RKE2, and the setting that keeps them from asking outside.
 
     Example: sealift nodeconfig k3s --ca-file /etc/ssl/site-ca.pem --output rancher
     """
-    _write(k3s.files(_places(receipt), _on_node(ca_file)), output, json_)
+    _write(k3s.files(_places(receipt), _on_node(ca_file)), output, json_, dry_run=dry_run)
 
 
 @app.command("openshift")
@@ -62,6 +65,7 @@ def write_openshift(
     receipt: ReceiptFile = Path("site/receipt.json"),
     ca_pem: Annotated[Path | None, typer.Option(help="PEM of the registry's authority, to be trusted.")] = None,
     output: Annotated[Path, typer.Option(help="The directory to write; for oc apply --filename.")] = Path("openshift"),
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Write ImageDigestMirrorSet and ImageTagMirrorSet, and the trust in the registry's authority.
@@ -70,7 +74,7 @@ def write_openshift(
     """
     if ca_pem and not ca_pem.is_file():
         raise BadInput(str(ca_pem), "no such file", "Give a readable PEM file.")
-    _write(openshift.files(_places(receipt), ca_pem.read_text() if ca_pem else None), output, json_)
+    _write(openshift.files(_places(receipt), ca_pem.read_text() if ca_pem else None), output, json_, dry_run=dry_run)
 
 
 @app.command("crio")
@@ -79,13 +83,14 @@ def write_crio(
     output: Annotated[Path, typer.Option(help="The directory to write; /etc/containers on the nodes.")] = Path(
         "containers"
     ),
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Write registries.conf for CRI-O, podman and skopeo.
 
     Example: sealift nodeconfig crio --output containers
     """
-    _write(crio.files(_places(receipt)), output, json_)
+    _write(crio.files(_places(receipt)), output, json_, dry_run=dry_run)
 
 
 @app.command("apiserver")
@@ -105,6 +110,7 @@ def write_apiserver(
     new_key: Annotated[
         bool, typer.Option("--new-key", help="Encrypt with a new key from now on; the old ones still decrypt.")
     ] = False,
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Write what the API server needs to encrypt Secrets at rest, to account for what is done, to know its callers.
@@ -113,6 +119,9 @@ def write_apiserver(
     """
     held = apiserver.kept(output / apiserver.ENCRYPTION)
     keys = held.next(kms=PurePosixPath(kms) if kms else None, another=new_key)
+    if dry_run:
+        _said([str(output / n) for n in apiserver.FILES], json_, dry_run=True)
+        return
     written = apiserver.write(output, directory=PurePosixPath(directory), log=PurePosixPath(log), keys=keys)
     _said([str(p) for p in written], json_)
 
@@ -125,9 +134,11 @@ def _on_node(path: str | None) -> PurePosixPath | None:
     return PurePosixPath(path) if path else None
 
 
-def _write(files: Mapping[str, str], output: Path, as_json: bool) -> None:
-    _said([str(p) for p in write(files, output)], as_json)
+def _write(files: Mapping[str, str], output: Path, as_json: bool, *, dry_run: bool) -> None:
+    paths = [output / n for n in files] if dry_run else write(files, output)
+    _said([str(p) for p in paths], as_json, dry_run=dry_run)
 
 
-def _said(written: list[str], as_json: bool) -> None:
-    print(json.dumps({"files": written}, indent=2) if as_json else "\n".join(written))
+def _said(written: list[str], as_json: bool, *, dry_run: bool = False) -> None:
+    lines = [f"would write {w}" for w in written] if dry_run else written
+    print(json.dumps({"files": written}, indent=2) if as_json else "\n".join(lines))

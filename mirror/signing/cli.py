@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import BadInput
-from .key_cli import app as key_app
 from .options import (
     DAYS,
     Days,
+    DryRun,
     InventoryKeys,
     Json,
     KeyFiles,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..inventory import Inventory
     from .verify import Verified
 
-__all__ = ["InventoryKeys", "Passphrases", "RootFile", "Roots", "TrustOption", "key_app", "trust_app"]
+__all__ = ["InventoryKeys", "Passphrases", "RootFile", "Roots", "TrustOption", "trust_app"]
 
 trust_app = typer.Typer(no_args_is_help=True, help="Pin whose bundles this site accepts.")
 
@@ -39,6 +39,7 @@ def trust_init(
     root_file: Annotated[Path, typer.Argument(metavar="root.json", help="Not out of a bundle: by another way.")],
     trust: TrustDirectory = Path("trust"),
     replace_pinned_root: Annotated[bool, typer.Option(help="Trust other people from now on.")] = False,
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Pin whose bundles this site accepts, and print the keys, to be compared with what those people say.
@@ -48,8 +49,9 @@ def trust_init(
     from . import describe
     from .trust import Trust
 
-    described = describe.root(Trust(trust).pin(root_file, replace=replace_pinned_root))
-    show(described, describe.root_text(described), json_)
+    described = describe.root(Trust(trust).pin(root_file, replace=replace_pinned_root, dry_run=dry_run))
+    text = describe.root_text(described)
+    show(described, f"would pin\n{text}" if dry_run else text, json_)
 
 
 @trust_app.command("show")
@@ -65,7 +67,7 @@ def trust_show(trust: TrustDirectory = Path("trust"), json_: Json = False) -> No
 
     there = Trust(trust)
     pinned: Metadata[Root] = Metadata.from_bytes(there.pinned)
-    accepted = there.accepted.model_dump(mode="json") if there.accepted else None
+    accepted = there.accepted.json() if there.accepted else None
     described = describe.root(pinned.signed)
     last = f"bundle {accepted['bundle_version']} at {accepted['at']}" if accepted else "nothing yet"
     show({"pinned": described, "accepted": accepted}, f"{describe.root_text(described)}\naccepted: {last}", json_)
@@ -79,6 +81,7 @@ def sign(
     version: Annotated[int | None, typer.Option(help="Of the release; else the seconds since 1970.")] = None,
     add: Annotated[bool, typer.Option(help="Add to the signatures that are there: another holder's turn.")] = False,
     passphrase_file: Passphrases = None,
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Sign a bundle: anew, with a new version and date, or as one more holder of a release key (--add).
@@ -91,11 +94,11 @@ def sign(
     signers = [keys.signer(k, secrets) for k in key]
     now = datetime.now(UTC)
     if add:
-        made = release.countersign(bundle, signers)
+        made = release.countersign(bundle, signers, dry_run=dry_run)
     else:
-        made = release.sign(bundle, roots_, signers, roots.expiry(now, days), version, now)
+        made = release.sign(bundle, roots_, signers, roots.expiry(now, days), version, now, dry_run=dry_run)
     data = {"version": made.version, "expires": made.expires.isoformat(), "files": made.files, "lacking": made.lacking}
-    text = f"{bundle}: signed as version {made.version}, until {made.expires:%Y-%m-%d}"
+    text = f"{bundle}: {'would be ' if dry_run else ''}signed as version {made.version}, until {made.expires:%Y-%m-%d}"
     show(data, f"{text}; {made.lacking}" if made.lacking else text, json_)
 
 

@@ -36,10 +36,15 @@ def root_text(described: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def written(metadata: Metadata[Root], previous: Root | None, directory: Path) -> tuple[dict[str, Any], str]:
-    """Write a root below ``directory``; what was written and what it still lacks, as JSON and in words."""
-    where = roots.write(metadata, directory)
+def written(
+    metadata: Metadata[Root], previous: Root | None, directory: Path, *, dry_run: bool = False
+) -> tuple[dict[str, Any], str]:
+    """Write a root below ``directory``; what was written and what it still lacks, as JSON and in words.
+
+    With ``dry_run`` it is said and not written.
+    """
+    where = roots.path(directory, metadata.signed.version) if dry_run else roots.write(metadata, directory)
     missing = roots.lacking(metadata, previous)
     described = {**root(metadata.signed), "file": str(where), "lacking": missing}
-    text = f"{where}\n{root_text(described)}"
+    text = f"{f'would write {where}' if dry_run else where}\n{root_text(described)}"
     return described, f"{text}\nnot yet valid: {missing}" if missing else text

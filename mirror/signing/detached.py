@@ -10,7 +10,7 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import Key, Signature, Signer
 
-from ..document import write_atomically
+from ..atomic import write_atomically
 from ..errors import BadInput, Untrusted
 
 TYPE = "application/vnd.sealift.inventory+json"

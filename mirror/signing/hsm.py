@@ -17,6 +17,7 @@ from securesystemslib.exceptions import UnsupportedLibraryError
 from securesystemslib.signer import HSMSigner, Signature, SSlibKey
 
 from ..errors import BadInput, ToolMissing
+from .tuf_client import with_pkcs11
 
 SCHEME = "pkcs11:"
 PIN = "SEALIFT_HSM_PIN"
@@ -83,6 +84,7 @@ def public(uri: str) -> SSlibKey:
     """The public half of the key at ``uri`` (ECDSA P-256 or P-384); raises BadInput, ToolMissing."""
     address = Address.parse(uri)
     os.environ[MODULE] = address.module
+    with_pkcs11()
     with _said(uri):
         return HSMSigner.import_(address.identifier, address.token, address.pin)[1]
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import BadInput
-from .options import Days, Json, KeyFiles, Passphrases, Roots
+from .options import Days, DryRun, Json, KeyFiles, Passphrases, Roots
 from .options import show as say
 
 app = typer.Typer(no_args_is_help=True, help="Make, show and rotate the keys that sign bundles.")
@@ -26,6 +26,7 @@ def create(
     algorithm: Annotated[str, typer.Option(help="ed25519 or ecdsa-p256.")] = "ed25519",
     passphrase_file: Passphrases = None,
     without_passphrase: Annotated[bool, typer.Option(help="Leave the key readable to whoever has the file.")] = False,
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Make a key pair. The private half is encrypted and readable to its owner only.
@@ -43,6 +44,15 @@ def create(
             "both a passphrase and --without-passphrase" if found else "no passphrase for it",
             "Give --passphrase-file or $SEALIFT_KEY_PASSPHRASE; or, on purpose, --without-passphrase.",
         )
+    if dry_run:
+        keys.require_free(path)
+        files = [str(path), f"{path}.pub"]
+        say(
+            {"files": files, "algorithm": algorithm, "encrypted": bool(found)},
+            f"would write {' and '.join(files)}",
+            json_,
+        )
+        return
     made = keys.create(path, algorithm, found[0] if found else None)  # type: ignore[arg-type]
     say(describe.key(made), f"{path}: {made.scheme} key {made.keyid}", json_)
 
@@ -76,6 +86,7 @@ def root(
     release_threshold: Annotated[int, typer.Option(help="How many release keys must sign.")] = 1,
     days: Days = 365,
     passphrase_file: Passphrases = None,
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Make the first root of trust, signed by those root keys that are given with their private half.
@@ -96,7 +107,7 @@ def root(
     )
     metadata = roots.compose(powers, 1)
     roots.endorse(metadata, [keys.signer(k, secrets) for k in root_key if not k.endswith(".pub")], None)
-    say(*describe.written(metadata, None, output), json_)
+    say(*describe.written(metadata, None, output, dry_run=dry_run), json_)
 
 
 @app.command("rotate")
@@ -109,6 +120,7 @@ def rotate(
     sign_with: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Signs: old and new root keys.")] = None,
     days: Days = 365,
     passphrase_file: Passphrases = None,
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Make the root that follows the last one: other keys, other thresholds, or only a later date.
@@ -139,7 +151,7 @@ def rotate(
     )
     metadata = roots.compose(powers, last.version + 1)
     roots.endorse(metadata, [keys.signer(k, secrets) for k in sign_with or []], last)
-    say(*describe.written(metadata, last, roots_), json_)
+    say(*describe.written(metadata, last, roots_, dry_run=dry_run), json_)
 
 
 @app.command("endorse")
@@ -147,6 +159,7 @@ def endorse(
     file: Annotated[Path, typer.Argument(metavar="N.root.json", help="The root to sign, in its directory.")],
     key: KeyFiles,
     passphrase_file: Passphrases = None,
+    dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
     """Add signatures to a root: each holder of a root key does it where their key is.
@@ -160,4 +173,4 @@ def endorse(
     previous = roots.read(before).signed if before.exists() else None
     secrets = keys.given_passphrases(passphrase_file or [])
     roots.endorse(metadata, [keys.signer(k, secrets) for k in key], previous)
-    say(*describe.written(metadata, previous, file.parent), json_)
+    say(*describe.written(metadata, previous, file.parent, dry_run=dry_run), json_)

@@ -46,11 +46,18 @@ def create(path: Path, algorithm: Algorithm, passphrase: bytes | None) -> SSlibK
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as f:
             f.write(pem)
-    except FileExistsError as e:
-        raise BadInput(str(path), "it exists, and a key is never overwritten", "Give another path.") from e
+    except FileExistsError:
+        require_free(path)
+        raise
     public = private.public_key()
     path.with_name(path.name + ".pub").write_bytes(public.public_bytes(Encoding.PEM, _PublicBytes))
     return SSlibKey.from_crypto(public)
+
+
+def require_free(path: Path) -> None:
+    """Raise BadInput when something is at ``path``."""
+    if path.exists() or path.is_symlink():
+        raise BadInput(str(path), "it exists, and a key is never overwritten", "Give another path.")
 
 
 def signer(key: str, passphrases: Sequence[bytes] = ()) -> Signer:

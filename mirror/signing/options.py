@@ -27,6 +27,7 @@ TrustOption = Annotated[
 TrustDirectory = Annotated[Path, typer.Option("--trust", help="The directory of what this site trusts.")]
 Days = Annotated[int, typer.Option(help="Days until what is signed expires.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output and nothing else.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be written, and write nothing.")]
 InventoryKeys = Annotated[
     list[Path] | None,
     typer.Option(

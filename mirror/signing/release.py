@@ -6,17 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from securesystemslib.signer import Signer
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
-from tuf.api.serialization.json import JSONSerializer
-
-from ..document import write_atomically
+from ..atomic import write_atomically
 from ..errors import BadInput, Damaged
 from ..layout import METADATA
 from . import roots
+from .tuf_client import Metadata, RepositoryError, Root, Snapshot, TargetFile, Targets, Timestamp
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import Signer
 
 ORDER = (Targets.type, Snapshot.type, Timestamp.type)
 """The order of writing: what vouches for the others comes last."""
@@ -41,11 +40,20 @@ def small_files(bundle: Path) -> Iterator[Path]:
 
 
 def sign(
-    bundle: Path, root_directory: Path, signers: Sequence[Signer], expires: datetime, version: int | None, now: datetime
+    bundle: Path,
+    root_directory: Path,
+    signers: Sequence[Signer],
+    expires: datetime,
+    version: int | None,
+    now: datetime,
+    *,
+    dry_run: bool = False,
 ) -> Signed:
     """Write ``bundle``/metadata: the chain of roots, and targets, snapshot and timestamp signed by ``signers``.
 
     ``version`` is by default the seconds since 1970, so whoever signs later signs the newer one, with no state to keep.
+    With ``dry_run`` all is made and nothing written.
+
     Raises BadInput for a key that the last root does not name, Untrusted for a broken chain of roots.
     """
     chain = roots.chain(root_directory)
@@ -65,12 +73,13 @@ def sign(
         Timestamp.type: Metadata(timestamp),
     }
     _sign(cast("dict[str, Metadata]", made), chain[-1].signed, signers)  # type: ignore[type-arg]
-    for root in chain:
-        roots.write(root, bundle / METADATA)
-    return _written(cast("dict[str, Metadata]", made), chain[-1].signed, bundle)  # type: ignore[type-arg]
+    if not dry_run:
+        for root in chain:
+            roots.write(root, bundle / METADATA)
+    return _written(cast("dict[str, Metadata]", made), chain[-1].signed, None if dry_run else bundle)  # type: ignore[type-arg]
 
 
-def countersign(bundle: Path, signers: Sequence[Signer]) -> Signed:
+def countersign(bundle: Path, signers: Sequence[Signer], *, dry_run: bool = False) -> Signed:
     """Add signatures to what others signed, elsewhere: how a threshold of people who never meet is reached."""
     chain = roots.chain(bundle / METADATA)
     made = {role: _read(bundle / METADATA / f"{role}.json") for role in ORDER}
@@ -80,7 +89,7 @@ def countersign(bundle: Path, signers: Sequence[Signer]) -> Signed:
         if said is None or TargetFile.from_file(file.name, str(file), ["sha256"]).hashes != said.hashes:
             raise Damaged(str(file), "it is not the file that was signed", "Sign anew: sealift bundle sign.")
     _sign(made, chain[-1].signed, signers)
-    return _written(made, chain[-1].signed, bundle)
+    return _written(made, chain[-1].signed, None if dry_run else bundle)
 
 
 def lacking(root: Root, role: str, metadata: Metadata) -> str | None:  # type: ignore[type-arg]
@@ -104,10 +113,13 @@ def _sign(made: dict[str, Metadata], root: Root, signers: Sequence[Signer]) -> N
             metadata.sign(signer, append=True)
 
 
-def _written(made: dict[str, Metadata], root: Root, bundle: Path) -> Signed:  # type: ignore[type-arg]
+def _written(made: dict[str, Metadata], root: Root, bundle: Path | None) -> Signed:  # type: ignore[type-arg]
+    from tuf.api.serialization.json import JSONSerializer
+
     for role in ORDER:
         text = made[role].to_bytes(JSONSerializer(validate=True)).decode()
-        write_atomically(bundle / METADATA / f"{role}.json", text)
+        if bundle:
+            write_atomically(bundle / METADATA / f"{role}.json", text)
     targets = cast(Targets, made[Targets.type].signed)
     missing = lacking(root, Targets.type, made[Targets.type])
     return Signed(targets.version, targets.expires, sorted(targets.targets), missing)

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from securesystemslib.signer import Signer, SSlibKey
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
-
-from ..document import write_atomically
+from ..atomic import write_atomically
 from ..errors import BadInput, Untrusted
+from .tuf_client import Metadata, RepositoryError, Root, Snapshot, Targets, Timestamp
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import Signer, SSlibKey
 
 SIGNED_BY_RELEASERS = (Targets.type, Snapshot.type, Timestamp.type)
 """Roles of those who release bundles. One set of keys holds all three: what crosses a gap is signed in one sitting,

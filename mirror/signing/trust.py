@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from tuf.api.metadata import Root
-
-from ..document import FileModel, write_atomically
+from ..atomic import write_atomically
 from ..errors import BadInput, Untrusted
 from .verify import Verified, check_root, verify
+
+if TYPE_CHECKING:
+    from .tuf_client import Root
 
 PINNED = "pinned.root.json"
 STATE = "accepted"
@@ -21,13 +24,41 @@ CLOCK_MARGIN = timedelta(minutes=10)
 """How far a clock may go back, by being set right, before a bundle is refused."""
 
 
-class Accepted(FileModel):
-    """accepted.json: the newest bundle that was accepted, and when."""
+@dataclass(frozen=True)
+class Accepted:
+    """accepted.json: the newest bundle that was accepted, and when.
+
+    Read by hand, though as strictly as the files of pydantic's: that takes longer to import than to verify a bundle.
+    """
 
     bundle_version: int
     root_version: int
     at: datetime
     """UTC."""
+
+    @classmethod
+    def read(cls, path: Path) -> Accepted:
+        """Read ``path``; raises BadInput."""
+        try:
+            data = json.loads(path.read_bytes())
+            made = cls(data["bundle_version"], data["root_version"], datetime.fromisoformat(data["at"]))
+            if (
+                data != made.json()
+                or made.at.tzinfo is None
+                or {type(made.bundle_version), type(made.root_version)} != {int}
+            ):
+                raise ValueError("its fields are not bundle_version, root_version, at and version 1")
+        except (OSError, ValueError, KeyError, TypeError) as e:
+            raise BadInput(str(path), f"unreadable: {e}", "Restore it, or pin the root anew.") from e
+        return made
+
+    def json(self) -> dict[str, Any]:
+        """Its JSON form."""
+        return {"version": 1, **asdict(self), "at": self.at.isoformat().replace("+00:00", "Z")}
+
+    def write(self, path: Path) -> None:
+        """Write it atomically."""
+        write_atomically(path, json.dumps(self.json(), indent=2) + "\n")
 
 
 @dataclass(frozen=True)
@@ -48,8 +79,10 @@ class Trust:
             )
         return path.read_bytes()
 
-    def pin(self, root_file: Path, *, replace: bool = False) -> Root:
+    def pin(self, root_file: Path, *, replace: bool = False, dry_run: bool = False) -> Root:
         """Pin the root in ``root_file``; ``replace`` forgets another that is pinned, with all that was accepted.
+
+        With ``dry_run`` it is judged and nothing is written.
 
         Raises BadInput when another is pinned, Untrusted when the root is not signed by enough of its own keys.
         """
@@ -66,9 +99,11 @@ class Trust:
                     "another root is pinned",
                     "A root that follows it comes with the bundles. To trust other people: --replace-pinned-root.",
                 )
-            shutil.rmtree(self.directory / STATE, ignore_errors=True)
-            (self.directory / ACCEPTED).unlink(missing_ok=True)
-        write_atomically(there, content.decode())
+            if not dry_run:
+                shutil.rmtree(self.directory / STATE, ignore_errors=True)
+                (self.directory / ACCEPTED).unlink(missing_ok=True)
+        if not dry_run:
+            write_atomically(there, content.decode())
         return root
 
     @property

@@ -15,22 +15,27 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
-from tuf.api.exceptions import (
-    BadVersionNumberError,
-    DownloadError,
-    DownloadHTTPError,
-    ExpiredMetadataError,
-    LengthOrHashMismatchError,
-    RepositoryError,
-    UnsignedMetadataError,
-)
-from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
-from tuf.ngclient import FetcherInterface, Updater
-
 from ..errors import BadInput, SealiftError, Untrusted
 from ..layout import METADATA
 from . import roots
 from .release import lacking, small_files
+from .tuf_client import (
+    BadVersionNumberError,
+    DownloadError,
+    DownloadHTTPError,
+    ExpiredMetadataError,
+    FetcherInterface,
+    LengthOrHashMismatchError,
+    Metadata,
+    RepositoryError,
+    Root,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+    UnsignedMetadataError,
+    Updater,
+)
 
 AGAIN = "Ask those who signed for it again, by another way."
 

@@ -332,6 +332,12 @@ def site_ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return authority(tmp_path_factory.mktemp("ca"))
 
 
+@pytest.fixture(scope="session")
+def other_ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority that signed nothing of the site's."""
+    return authority(tmp_path_factory.mktemp("other-ca"))
+
+
 @pytest.fixture
 def inside(tmp_path: Path, site_ca: Authority) -> Iterator[Registry]:
     """The internal registry: TLS by a private authority."""

@@ -1,0 +1,84 @@
+"""Whether a load would change nothing: the same bundle as last time, the site as it was left, all in the registry.
+
+What the last load read out of the bundle it noted by sha256. So the lock need not be parsed again, which with what
+parses it takes longer than all the questions to the registry; those, and the signatures, are asked each time. Neither
+pydantic nor YAML is imported here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .atomic import write_atomically
+from .errors import SealiftError
+from .layout import BUNDLE, INDEX, LOADED, LOCK, PARTS_LIST, RECEIPT
+from .reference import Reference, mirrored
+from .registry import Internal
+
+FORMAT = 1
+"""Raised when the same bundle gives another receipt than it gave before: then what older ones noted counts no more."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """.loaded.json: that ``receipt`` was written for the whole of a bundle, by these sums."""
+
+    registry: str
+    bundle: dict[str, str]
+    """Hex sha256 of the bundle's own files, from which all else in it follows."""
+    receipt: str
+    """Hex sha256 of receipt.json."""
+    format: int = FORMAT
+
+    @classmethod
+    def of(cls, bundle: Path, registry: str, site: Path) -> Note:
+        """What would be noted of the files as they are; raises OSError."""
+        names = [n for n in (BUNDLE, INDEX, LOCK, PARTS_LIST) if n != PARTS_LIST or (bundle / n).is_file()]
+        return cls(registry, {n: _sha256(bundle / n) for n in names}, _sha256(site / RECEIPT))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A site that is as a load of the bundle would leave it, as far as its files say."""
+
+    receipt: dict[str, Any]
+    """receipt.json."""
+    targets: list[Reference]
+    """What the registry then holds, by digest."""
+
+
+def note(bundle: Path, registry: str, site: Path) -> None:
+    """Note that all of ``bundle`` is in ``registry``, and that receipt.json of ``site`` says so."""
+    write_atomically(site / LOADED, json.dumps(asdict(Note.of(bundle, registry, site)), indent=1) + "\n")
+
+
+def standing(bundle: Path, registry: str, site: Path) -> Standing | None:
+    """What stands at ``site`` if that is what loading ``bundle`` into ``registry`` would write; else None.
+
+    Every file that a load writes is read and compared. What is missing or malformed gives None too: loading says why.
+    """
+    try:
+        if json.loads((site / LOADED).read_bytes()) != asdict(Note.of(bundle, registry, site)):
+            return None
+        receipt = json.loads((site / RECEIPT).read_bytes())
+        if any(_sha256(site / f["path"]) != f["sha256"] for p in receipt["parts"] for f in p["files"]):
+            return None
+        entries = [(e["reference"], e["digest"]) for e in json.loads((bundle / BUNDLE).read_bytes())["entries"]]
+        targets = [mirrored(Reference.parse(name), registry).with_digest(d).pinned() for name, d in entries]
+    except (OSError, ValueError, KeyError, TypeError, SealiftError):
+        return None
+    return Standing(receipt, targets)
+
+
+def holds_all(internal: Internal, found: Standing) -> bool:
+    """Whether the registry holds, byte for byte, everything that it should; raises RegistryRefused."""
+    return len(internal.held(found.targets)) == len(set(found.targets))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
