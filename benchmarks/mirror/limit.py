@@ -15,7 +15,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 THREADS = 4
-PIECE = 1 << 20
+PIECE = 256 << 10
+"""Bytes that are read, hashed and written at once: with 1 MB, ext4 (6.18) takes three times as long to write."""
 
 
 def main(listed: Path, output: Path) -> int:
