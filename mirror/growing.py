@@ -14,7 +14,7 @@ from .tar_stream import windows
 
 PIECE = 1 << 20
 WRITE = 256 << 10
-"""Bytes that are written at once. Of more, ext4 looks for memory in one piece, which cost three times as much (6.18)."""
+"""Bytes that are written at once. Of more, ext4 looks for memory in one piece, which cost three times as much."""
 Advance = Callable[[int], None]
 """Is told of bytes that have moved, or (negative) of bytes that must be moved again; raises to stop the work."""
 

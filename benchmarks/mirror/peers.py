@@ -23,7 +23,7 @@ from .tools.tool import Tool
 from .tools.zarf import Zarf
 
 _TOOLS: tuple[Tool, ...] = (Sealift(), SkopeoCopy(), SkopeoSync(), Crane(), Regctl(), Zarf())
-_DEBIAN_REGISTRY, _REGISTRY = "docker-registry", "registry"
+_DEBIAN_REGISTRY, _REGISTRY = "docker-registry", "distribution"
 """Distribution 2.8 by Debian's name, and distribution 3 by its own."""
 _SAYS_ITS_VERSION = {"skopeo": "--version", _DEBIAN_REGISTRY: "--version", _REGISTRY: "--version"}
 
@@ -60,7 +60,7 @@ def built(names: Sequence[str], registry: str, say: Callable[[str], None]) -> Fo
     What cannot be had is skipped with its reason; raises ToolMissing without registries, BadInput for unknown names.
     """
     wanted = [tool(n) for n in names]
-    modules = {p.name: m for m in toolchain.declared("benchmarks") for p in m.program}
+    modules = {p.name: m for m in [*toolchain.declared(), *toolchain.declared("benchmarks")] for p in m.program}
     directory, skipped = cache_directory() / "bin", {}
     for t in wanted:
         try:
