@@ -24,11 +24,13 @@ def main(listed: Path, output: Path) -> int:
     output.mkdir(parents=True)
     lines = [line.split() for line in listed.read_text().splitlines()]
     own = threading.local()
+    opened: list[HTTPConnection] = []
 
     def fetch(line: list[str]) -> bool:
         host, path, digest = line
         if not hasattr(own, "connection"):
             own.connection, own.buffer = HTTPConnection(host), memoryview(bytearray(PIECE))
+            opened.append(own.connection)
         own.connection.request("GET", path)
         response = own.connection.getresponse()
         hashed = hashlib.sha256()
@@ -39,7 +41,10 @@ def main(listed: Path, output: Path) -> int:
         return f"sha256:{hashed.hexdigest()}" == digest
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return 0 if all(pool.map(fetch, lines)) else 1
+        right = list(pool.map(fetch, lines))
+    for connection in opened:
+        connection.close()
+    return 0 if all(right) else 1
 
 
 if __name__ == "__main__":
