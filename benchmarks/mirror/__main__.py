@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """Build what is missing, then measure in namespaces."""
     given = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # What is on the disk is removed then too.
     try:
         found = built(given.tools or known(), given.registry, lambda line: print(f"  {line}", flush=True))
         with tempfile.TemporaryDirectory(prefix="sealift-bench-", dir=given.work or Path("/var/tmp")) as work:  # noqa: S108
