@@ -13,6 +13,8 @@ from .parts import part_name
 from .tar_stream import windows
 
 PIECE = 1 << 20
+WRITE = 256 << 10
+"""Bytes that are written at once. Of more, ext4 looks for memory in one piece, which cost three times as much."""
 Advance = Callable[[int], None]
 """Is told of bytes that have moved, or (negative) of bytes that must be moved again; raises to stop the work."""
 
@@ -200,5 +202,5 @@ class InMemory:
 
 def _pwrite(file: int, piece: memoryview, offset: int) -> None:
     while piece:
-        written = os.pwrite(file, piece, offset)
+        written = os.pwrite(file, piece[:WRITE], offset)
         piece, offset = piece[written:], offset + written

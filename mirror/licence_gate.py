@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from . import licences
-from .catalog import Catalog, LicenceException
 from .document import Strict
 from .errors import LicenceRefused
 from .lock import Lock, LockedException
+
+# A bundle is made from a lock, without the catalog, whose many models take time to build.
+if TYPE_CHECKING:
+    from .catalog import Catalog, LicenceException
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ class PartsStore:
         (directory / WORK).mkdir(parents=True, exist_ok=True)
         self.rebooted = rebooted(directory / WORK)
         path = _journal_path(directory, part_size, self._places)
-        _cut_off(path)
+        cut_off(path)
         self._far, self.finished = journal(path)
         self._journal = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
@@ -201,7 +201,7 @@ def _journal_path(directory: Path, part_size: int, places: Mapping[str, Place]) 
     return directory / WORK / f"journal-{hashlib.sha256(said.encode()).hexdigest()[:16]}"
 
 
-def _cut_off(path: Path) -> None:
+def cut_off(path: Path) -> None:
     """Remove a last line that was not written whole: the next would join it."""
     content = path.read_bytes() if path.is_file() else b""
     if content and not content.endswith(b"\n"):

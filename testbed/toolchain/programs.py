@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from mirror.document import Strict, validate
 from mirror.errors import ToolMissing
 
 HERE = Path(__file__).parent
 Report = Callable[[str], None]
+Group = Literal["rehearsal", "benchmarks"]
+"""For what programs are built: nothing builds the ones of the other."""
 
 
 class Present(Strict):
@@ -45,6 +48,7 @@ class Module(Strict):
     set: dict[str, str] = {}
     cgo: bool = False
     tags: list[str] = []
+    groups: list[Group] = ["rehearsal"]
 
 
 class Programs(Strict):
@@ -81,10 +85,10 @@ class Build:
         ]
 
 
-def declared() -> list[Module]:
-    """The modules of programs.toml, in the order of building."""
+def declared(group: Group = "rehearsal") -> list[Module]:
+    """The modules of programs.toml that ``group`` needs, in the order of building."""
     data = tomllib.loads((HERE / "programs.toml").read_text())
-    return validate(Programs, data, "programs.toml").module
+    return [m for m in validate(Programs, data, "programs.toml").module if group in m.groups]
 
 
 def plan(modules: list[Module]) -> list[Build]:
@@ -92,8 +96,8 @@ def plan(modules: list[Module]) -> list[Build]:
     return [Build(m, p, (HERE / m.directory).resolve(), _key(m, p)) for m in modules for p in m.program]
 
 
-def ensure(directory: Path, report: Report) -> Path:
-    """Build what is missing and return a directory with every program by name.
+def ensure(directory: Path, report: Report, modules: list[Module] | None = None) -> Path:
+    """Build what is missing of ``modules`` (the rehearsal's) and return a directory with every program by name.
 
     A binary is kept under the hash of its go.mod, go.sum, own sources, flags and Go version, so a warm run builds
     nothing; a program of this machine in the right version is linked instead. Raises ToolMissing.
@@ -101,7 +105,7 @@ def ensure(directory: Path, report: Report) -> Path:
     store, names = directory / "programs", directory / "bin"
     store.mkdir(exist_ok=True)
     names.mkdir(exist_ok=True)
-    builds = plan(declared())
+    builds = plan(declared() if modules is None else modules)
     missing = [b for b in builds if not (store / b.key).exists()]
     for number, b in enumerate(missing, 1):
         target = store / b.key

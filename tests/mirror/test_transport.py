@@ -37,7 +37,7 @@ from mirror.receipt import Receipt
 from mirror.registry import Internal, Upstream
 from mirror.repair_request import RepairRequest
 from mirror.source_map import SourceMap
-from mirror.store import journal
+from mirror.store import cut_off, journal
 from mirror.weights import bring
 
 from .distribution.fake import FakeRegistry, serving
@@ -394,6 +394,7 @@ def test_a_models_layer_of_which_something_never_reached_the_disk_is_written_ane
 def test_a_journal_whose_last_line_was_cut_off_does_not_join_it_to_the_next(tmp_path: Path) -> None:
     whole = f"one\tsha256:{'1' * 64}\ntwo\t5\n"
     (tmp_path / "journal").write_text(f"{whole}three\tsha256:22")
+    cut_off(tmp_path / "journal")
     assert journal(tmp_path / "journal") == ({"two": 5}, {"one": f"sha256:{'1' * 64}"})
     assert (tmp_path / "journal").read_text() == whole
 

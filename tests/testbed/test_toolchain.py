@@ -12,13 +12,22 @@ def module(tmp_path: Path, **fields: object) -> Module:
     return Module.model_validate({"directory": str(tmp_path), "program": [{"name": "p", "package": "x/p"}], **fields})
 
 
+EVERY = [*programs.declared(), *programs.declared("benchmarks")]
+
+
 def test_every_declared_module_is_pinned_by_a_sum_file() -> None:
-    for m in programs.declared():
+    for m in EVERY:
         assert (programs.HERE / m.directory / "go.sum").is_file(), m.directory
 
 
+def test_the_rehearsal_builds_nothing_that_only_benchmarks_need() -> None:
+    names = {p.name for m in programs.declared() for p in m.program}
+    assert "helm" in names
+    assert not names & {"crane", "regctl", "zarf"}
+
+
 def test_program_names_are_declared_once() -> None:
-    names = [p.name for m in programs.declared() for p in m.program]
+    names = [p.name for m in EVERY for p in m.program]
     assert len(names) == len(set(names))
 
 

@@ -1,0 +1,1 @@
+"""Sealift's mirror beside its peers: the same images and model, made, loaded, changed, as multiples of the limit."""
