@@ -16,6 +16,7 @@ from .options import (
     LockFile,
     ModelDirectories,
     SourceMapFile,
+    WheelFile,
     model_directories,
     parse_bytes,
     readable,
@@ -48,6 +49,7 @@ def create(
     since: SinceFile = None,
     since_key: signing.InventoryKeys = None,
     model_directory: ModelDirectories = None,
+    wheel: WheelFile = None,
     sign: Annotated[
         list[str] | None, typer.Option(metavar="KEY", help="Sign it with this release key, once it is whole.")
     ] = None,
@@ -72,7 +74,7 @@ def create(
     from ..bundle_create import create
     from ..lock import Lock
 
-    order = _order(lock, output, source_map, model_directory, part_size, since, since_key)
+    order = _order(lock, output, source_map, model_directory, part_size, since, since_key, wheel)
     if dry_run:
         _dry_run(order, json_)
         return
@@ -81,7 +83,7 @@ def create(
         made = create(order, progress)
     if sign:
         signing.sign_whole(output, sign, roots, passphrase_file)
-    show(made.contents.model_dump(mode="json"), summary(made, "made"), json_)
+    show(made.contents.model_dump(mode="json"), "\n".join([summary(made, "made"), *signing.told(output)]), json_)
 
 
 @app.command("verify")
@@ -131,6 +133,7 @@ def repair(
     since: SinceFile = None,
     since_key: signing.InventoryKeys = None,
     model_directory: ModelDirectories = None,
+    wheel: WheelFile = None,
     json_: Json = False,
 ) -> None:
     """Make those files of a bundle again that did not arrive, byte for byte, and no others.
@@ -142,7 +145,7 @@ def repair(
     from ..bundle_repair import repair
     from ..repair_request import RepairRequest
 
-    order = _order(lock, output, source_map, model_directory, None, since, since_key)
+    order = _order(lock, output, source_map, model_directory, None, since, since_key, wheel)
     with report(events=json_) as progress:
         made = repair(RepairRequest.read(request), order, progress)
     show({"files": [str(p) for p in made]}, "\n".join(str(p) for p in made), json_)
@@ -192,6 +195,7 @@ def _order(
     part_size: str | None,
     since: Path | None,
     since_key: list[Path] | None,
+    wheel: Path | None,
 ) -> Order:
     from ..bundle_create import Order
     from ..registry import Upstream
@@ -206,6 +210,7 @@ def _order(
         model_directories(model_directory),
         parse_bytes(part_size),
         signing.inventory(since, since_key) if since else None,
+        wheel=wheel,
     )
 
 
