@@ -72,9 +72,8 @@ def test_a_bare_machine_is_set_up_without_a_network(made: Path, bare: list[str],
         script = f". {prefix}/environment; {command}"
         return subprocess.run([*bare, "sh", "-ec", script], check=True, capture_output=True, text=True).stdout
 
-    assert said("command -v sealift helm kubectl pulumi").split() == [
-        f"{prefix}/bin/{p}" for p in ("sealift", "helm", "kubectl", "pulumi")
-    ]
+    for program in ("sealift", "helm", "kubectl", "pulumi"):
+        assert said(f"command -v {program}") == f"{prefix}/bin/{program}\n"
     assert said("sealift --version") == "0.1.0\n"
     assert f"{bundle}: whole, 1 entries" in said(f"sealift bundle verify {bundle}")
     assert said("helm version --short").startswith("v3.19")
