@@ -110,6 +110,11 @@ def test_a_program_of_pulumi_runs_on_the_machine_with_the_plugins_that_came(
     assert json.loads(done.stdout[done.stdout.rindex("{") :]) == {"ran": True}
 
 
+def test_equal_sources_make_an_equal_wheel(made: Path, tmp_path: Path) -> None:
+    again = wheel.build(tmp_path)
+    assert again.read_bytes() == (made / again.name).read_bytes()
+
+
 @SIZES
 def test_one_flipped_bit_of_a_wheel_stops_it_and_nothing_is_left(
     made: Path, bare: list[str], form: str, tmp_path: Path
