@@ -52,6 +52,10 @@ def lock(
     """
     report = report or Silent()
     verdicts = check_licences(catalog)
+    if catalog.bootstrap:
+        bootstraps.check(catalog.bootstrap, wheel)
+    elif wheel:
+        raise BadInput(f"--wheel {wheel}", "the catalog has no section bootstrap", "Leave it out.")
     with tempfile.TemporaryDirectory(prefix="sealift-lock-") as scratch:
         contents = []
         for part in catalog.parts:
@@ -79,8 +83,6 @@ def lock(
 
 def _bootstrap(catalog: Catalog, source_map: SourceMap, report: Report, wheel: Path | None) -> LockedBootstrap | None:
     if catalog.bootstrap is None:
-        if wheel:
-            raise BadInput(f"--wheel {wheel}", "the catalog has no section bootstrap", "Leave it out.")
         return None
     with tempfile.TemporaryDirectory(prefix="sealift-lock-") as scratch:
         return bootstraps.lock(catalog.bootstrap, catalog.platforms, wheel, source_map, Path(scratch), report)

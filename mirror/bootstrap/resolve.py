@@ -36,8 +36,7 @@ def lock(
     """
     fetching = _Fetching(said, targets(platforms, said.pythons, said.glibc), source_map, scratch, report)
     scratch.mkdir(parents=True, exist_ok=True)
-    pinned = requirements.read(said.requirements)
-    check_names(said, pinned, given)
+    pinned = check(said, given)
     wanted = [(tool, platform) for tool in said.tools for platform in sorted(platforms)]
     tools = parallel(lambda w: fetching.tool(*w), wanted, AT_ONCE)
     wheels = parallel(lambda w: fetching.wheel(*w), fetching.chosen(pinned).values(), AT_ONCE)
@@ -52,8 +51,9 @@ def lock(
     )
 
 
-def check_names(said: Bootstrap, pinned: Sequence[Pinned], given: Path | None) -> None:
-    """Refuse, before anything is fetched, what lacks pip or the project, or has that twice; raises BadInput."""
+def check(said: Bootstrap, given: Path | None) -> list[Pinned]:
+    """What ``said`` requires; raises BadInput, without fetching, where pip or the project is lacking or there twice."""
+    pinned = requirements.read(said.requirements)
     names = {p.name for p in pinned}
     if PIP not in names:
         raise BadInput(str(said.requirements), "pip is not in it, and installs the others", "Add pip, pinned.")
@@ -65,6 +65,7 @@ def check_names(said: Bootstrap, pinned: Sequence[Pinned], given: Path | None) -
         raise BadInput(f"--wheel {given}", f"the requirements pin {said.project} already", "Leave one of both out.")
     if unknown := sorted(said.licences.keys() - names):
         raise BadInput(f"bootstrap: licences: {unknown[0]}", "no requirement is called so", "Remove it, or mend it.")
+    return pinned
 
 
 @dataclass(frozen=True)

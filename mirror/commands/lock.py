@@ -24,6 +24,8 @@ def lock(
     """Resolve the catalog: every tag to a digest, every image found, every licence and size known.
 
     Example: sealift lock --catalog catalog --output sealift.lock
+
+    Example: sealift lock --wheel dist/sealift-0.1.0-py3-none-any.whl    (where the catalog sets up operators' machines)
     """
     from .. import resolve
     from ..catalog import Catalog

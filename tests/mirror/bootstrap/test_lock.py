@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mirror import resolve
+from mirror.bundle_create import create
 from mirror.bundle_diff import of_locks
 from mirror.errors import BadInput, Damaged, LicenceRefused, NotUpstream
 from mirror.progress import Silent
+from mirror.registry import Upstream
 from tests.mirror.bootstrap.conftest import PLATFORM, PYTHON, archive, sha256, wheel
 
 if TYPE_CHECKING:
@@ -96,6 +99,17 @@ def test_the_project_must_be_pinned_or_given_and_not_both(machine: Machine) -> N
     machine.publish()
     with pytest.raises(BadInput, match="pin sealift already"):
         machine.lock()
+    machine.section["project"] = "absent"
+    source = Upstream(machine.source_map)
+    with pytest.raises(BadInput, match="its wheel was not given"):
+        resolve.lock(machine.catalog, source, machine.source_map, Silent())
+    assert machine.hub.requests == []
+
+
+def test_a_wheel_for_a_catalog_that_sets_up_nothing_is_refused(machine: Machine) -> None:
+    without = machine.catalog.model_copy(update={"bootstrap": None})
+    with pytest.raises(BadInput, match="no section bootstrap"):
+        resolve.lock(without, Upstream(machine.source_map), machine.source_map, Silent(), machine.own)
 
 
 def test_a_bundle_wants_the_very_wheel_that_was_locked(machine: Machine) -> None:
@@ -104,8 +118,6 @@ def test_a_bundle_wants_the_very_wheel_that_was_locked(machine: Machine) -> None
         machine.bundle("b", wheel=None)
     order = machine.order("c")
     machine.own.write_bytes(wheel("sealift", {"sealift.py": "print('another')"}))
-    from mirror.bundle_create import create
-
     with pytest.raises(Damaged, match="it is not the locked file"):
         create(order, Silent())
 
