@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := .venv/bin
 BOOTSTRAP := $(PYTHON) testbed/toolchain/bootstrap.py
 
-.PHONY: check test rehearse system environment lock clean
+.PHONY: check test rehearse system environment wheel lock clean
 
 check: environment  ## the inner loop: style, types, who-imports-whom, fast tests; no root, no cluster
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/lint-imports && $(RUN)/mypy \
@@ -18,15 +18,21 @@ test: system  ## everything: the inner loop, then the tests on real programs, th
 rehearse: system  ## the main job: bundle -> registry -> pulumi up -> smoke tests on this machine, egress denied
 	@$(RUN)/sealift rehearse $(if $(UPSTREAM),--upstream $(UPSTREAM)) $(if $(STACK),--stack $(STACK))
 
+wheel:  ## dist/sealift-*.whl, which `sealift lock --wheel` and `sealift bundle create --wheel` take
+	@$(RUN)/python -m testbed.toolchain.wheel dist
+
 environment:
 	@$(BOOTSTRAP)
 
 system:
 	@$(BOOTSTRAP) --system
 
-lock:  ## requirements.lock from pyproject.toml
-	@$(RUN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  --python-version 3.11 --all-extras pyproject.toml -o requirements.lock
+COMPILE := $(RUN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --python-version 3.11 pyproject.toml
+
+lock:  ## requirements.lock from pyproject.toml, and of it what operators' machines need
+	@$(COMPILE) --all-extras -o requirements.lock
+	@$(COMPILE) catalog/requirements.in --constraint requirements.lock -o catalog/requirements.txt
 
 clean:
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist *.egg-info

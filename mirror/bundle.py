@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+from .bootstrap.kit import Kit, kits
 from .document import FileModel, Strict
 from .errors import Damaged
 from .layout import BUNDLE, LOCK, REF_NAME, Descriptor, Layout, media_type, walk
@@ -15,7 +16,7 @@ from .lock import Lock, LockedChart, LockedEvidence, LockedImage, LockedManifest
 from .parts import Parted, open_layout
 from .release import Release
 
-Kind = Literal["image", "chart", "manifest", "model", "evidence"]
+Kind = Literal["image", "chart", "manifest", "model", "evidence", "bootstrap"]
 
 
 class Entry(Strict):
@@ -64,6 +65,8 @@ class Plan:
     """Those that are packed here; a modelcar is one of the images."""
     platforms: list[str]
     evidence: list[LockedEvidence]
+    kits: list[Kit]
+    """What sets up operators' machines, by platform."""
 
     @classmethod
     def of(cls, lock: Lock) -> Self:
@@ -84,6 +87,7 @@ class Plan:
             [m for m in lock.models if m.image is None],
             lock.platforms,
             list(evidence.values()),
+            kits(lock),
         )
 
     def lines(self) -> list[tuple[Kind, str, int | None]]:
@@ -92,7 +96,8 @@ class Plan:
         found += [("chart", c.reference, None) for c in self.charts]
         found += [("manifest", r.reference, r.file.size) for r in self.releases]
         found += [("model", m.reference, sum(f.size for f in m.files)) for m in self.models]
-        return found + [("evidence", e.reference, e.size) for e in self.evidence]
+        found += [("evidence", e.reference, e.size) for e in self.evidence]
+        return found + [("bootstrap", k.reference, k.size) for k in self.kits]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .bundle import Bundle
 from .errors import Damaged
-from .layout import METADATA, PARTS_LIST, TOP, Descriptor, read_segments
+from .layout import BOOTSTRAP, METADATA, PARTS_LIST, TOP, Descriptor, read_segments
 from .lock import LockedFile
 from .model_image import check_layer
 from .parallel import each
@@ -107,7 +107,7 @@ def reached(bundle: Bundle) -> dict[str, Descriptor]:
 def nothing_extra(bundle: Bundle, reachable: set[str]) -> None:
     """Raise Damaged for a file that nothing in the lock leads to."""
     root, layout = bundle.layout.path, bundle.layout
-    names = set(TOP)
+    names = set(TOP) - ({BOOTSTRAP} if bundle.lock.bootstrap is None else set())
     if isinstance(layout, Parted):
         names |= {PARTS_LIST, *(part_name(n) for n in range(1, len(layout.parts.parts) + 1))}
     else:

@@ -28,6 +28,7 @@ from .registry import Source
 from .source_map import SourceMap
 from .taste import Enough, Taste
 from .web import fetch as fetch_web
+from .web import read as read_given
 from .weights import bring, bring_raw, check_given
 
 WORKERS = 4
@@ -50,6 +51,8 @@ class Order:
     since: Inventory | None = None
     """What the other side has already: it is left out."""
     web: Client = field(default_factory=Client)
+    wheel: Path | None = None
+    """The project's own wheel, where the lock has one that no URL has."""
 
     @property
     def partial(self) -> Path:
@@ -100,6 +103,8 @@ def plan(order: Order, lock: Lock) -> Carried:
     """What is carried: reads every manifest from upstream and no blob; raises BadInput, NotUpstream, Damaged."""
     wanted = Plan.of(lock)
     check_given({m.name: m.origin for m in wanted.models}, dict(order.directories))
+    for member in (m for kit in wanted.kits for m in kit.members if m.url is None):
+        given_wheel(Web(None, member.file), order.wheel)
     resolved = resolve(wanted, order.source)
     if order.since is None:
         return Carried(wanted, resolved, {}, {})
@@ -200,10 +205,20 @@ def bring_into(item: Item, content: Growing, order: Order) -> Descriptor:
     if isinstance(item, Blob):
         order.source.fetch(item.reference, item.d, content)
         return item.d
+    if isinstance(item, Web) and item.url:
+        fetch_web(order.web, order.source_map.url(item.url), item.file, content)
+        return item.d
     if isinstance(item, Web):
-        fetch_web(order.web, order.source_map.url(item.release.url), item.release.file, content)
-        return item.release.layer
+        read_given(given_wheel(item, order.wheel), item.file, content)
+        return item.d
     return bring(item, content, order.source, order.web, order.source_map, order.directories.get(item.model.name))
+
+
+def given_wheel(item: Web, wheel: Path | None) -> Path:
+    """Where ``item``, which no URL has, lies; raises BadInput when it was not given."""
+    if wheel is None:
+        raise BadInput(str(item), "it is the project's own wheel, and no URL has it", "Give --wheel FILE.")
+    return wheel
 
 
 def models_documents(
@@ -240,7 +255,7 @@ def look(order: Order) -> tuple[Carried, Preflight, float | None]:
 
 def measured(order: Order, items: Sequence[Item]) -> float | None:
     """Bytes a second at which the beginning of the largest of ``items`` comes; None when none comes from afar."""
-    afar = [i for i in items if not (isinstance(i, Weights) and i.model.name in order.directories)]
+    afar = [i for i in items if not _given(i, order)]
     if not afar:
         return None
     taste, largest = Taste(), max(afar, key=lambda i: i.size)
@@ -248,10 +263,17 @@ def measured(order: Order, items: Sequence[Item]) -> float | None:
         if isinstance(largest, Blob):
             order.source.fetch(largest.reference, largest.d, taste)
         elif isinstance(largest, Web):
-            fetch_web(order.web, order.source_map.url(largest.release.url), largest.release.file, taste)
+            fetch_web(order.web, order.source_map.url(str(largest.url)), largest.file, taste)
         else:
             bring_raw(largest, taste, order.source, order.web, order.source_map)
     return taste.rate
+
+
+def _given(item: Item, order: Order) -> bool:
+    """Whether the packer's own machine has it."""
+    if isinstance(item, Web):
+        return item.url is None
+    return isinstance(item, Weights) and item.model.name in order.directories
 
 
 def require_space(directory: Path, needed: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from . import render
 from .bundle import Bundle
 from .document import Strict
+from .licence_gate import of_bootstrap
 from .lock import Lock, LockedChart, LockedImage, LockedManifest
 from .progress import size
 from .reference import Reference
@@ -21,7 +22,7 @@ class Change(Strict):
     """One thing. ``old`` is None for what comes, ``new`` for what goes."""
 
     kind: str
-    """image, model, licence, size, crd, part."""
+    """image, model, tool, wheel, licence, size, crd, part."""
     name: str
     old: str | None
     new: str | None
@@ -69,6 +70,8 @@ def of_locks(old: Lock, new: Lock) -> list[Change]:
     changes = compared("part", _parts(old), _parts(new))
     changes += [_described(c, old, new) for c in compared("image", _images(old), _images(new))]
     changes += compared("model", _models(old), _models(new))
+    changes += compared("tool", _tools(old), _tools(new))
+    changes += compared("wheel", _wheels(old), _wheels(new))
     changes += compared("licence", _licences(old), _licences(new), both=True)
     return changes + compared("size", _sizes(old), _sizes(new), both=True)
 
@@ -106,9 +109,22 @@ def _models(lock: Lock) -> dict[str, str]:
     return {m.name: f"{m.origin}@{m.revision[:12]} ({size(sum(f.size for f in m.files))})" for m in lock.models}
 
 
+def _tools(lock: Lock) -> dict[str, str]:
+    found = lock.bootstrap.tools if lock.bootstrap else []
+    return {f"{t.name} {t.platform}": f"{t.version} {t.file.sha256[:12]}" for t in found}
+
+
+def _wheels(lock: Lock) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for w in lock.bootstrap.wheels if lock.bootstrap else []:
+        found.setdefault(w.name, []).append(f"{w.version} {w.file.sha256[:12]}")
+    return {k: ", ".join(sorted(v)) for k, v in found.items()}
+
+
 def _licences(lock: Lock) -> dict[str, str]:
     named = {f"image {k}": v for k, v in _grouped(lock, lambda i: i.licence).items()}
-    return named | {f"model {m.name}": m.licence for m in lock.models}
+    named |= {f"model {m.name}": m.licence for m in lock.models}
+    return named | {c.name: c.licence for c in of_bootstrap(lock.bootstrap)} if lock.bootstrap else named
 
 
 def _sizes(lock: Lock) -> dict[str, str]:

@@ -14,7 +14,7 @@ from .manifests import Resolved
 from .model_image import layer_size
 from .parts import blob_path
 from .reference import Reference
-from .release import EMPTY, Release
+from .release import EMPTY
 from .tar_stream import BLOCK, StreamFile
 
 
@@ -42,22 +42,28 @@ class Blob:
 
 @dataclass(frozen=True)
 class Web:
-    """A file of release YAML."""
+    """A file that is fetched by its URL (release YAML, a tool, a wheel), or was given where it has none."""
 
-    release: Release
+    url: str | None
+    file: LockedFile
 
     @property
     def key(self) -> str:
         """What the store knows it by."""
-        return self.release.layer.digest
+        return f"sha256:{self.file.sha256}"
+
+    @property
+    def d(self) -> Descriptor:
+        """The blob that it is."""
+        return Descriptor("", self.key, self.size)
 
     @property
     def size(self) -> int:
         """Bytes."""
-        return self.release.file.size
+        return self.file.size
 
     def __str__(self) -> str:
-        return self.release.url
+        return self.url or self.file.name
 
 
 @dataclass(frozen=True)
@@ -109,14 +115,16 @@ class Carried:
     def documents(self) -> dict[str, bytes]:
         """Manifests and other small content that is at hand, by digest."""
         found = {digest(c): c for r in self.resolved for c in [*r.documents, *r.at_hand.values()]}
-        for release in self.plan.releases:
-            found |= {digest(c): c for c in (EMPTY, release.manifest)}
+        for manifest in [*(r.manifest for r in self.plan.releases), *(k.manifest for k in self.plan.kits)]:
+            found |= {digest(c): c for c in (EMPTY, manifest)}
         return found
 
     @cached_property
     def items(self) -> list[Item]:
         """What is fetched, each once, by key."""
-        found: dict[str, Item] = {r.layer.digest: Web(r) for r in self.plan.releases}
+        files = [Web(r.url, r.file) for r in self.plan.releases]
+        files += [Web(m.url, m.file) for k in self.plan.kits for m in k.members]
+        found: dict[str, Item] = {f.key: f for f in files}
         for r in self.resolved:
             for key, (d, reference) in r.blobs.items():
                 if key not in self.documents and key not in self.omitted:
@@ -155,3 +163,5 @@ class Carried:
             yield r.kind, r.name, Descriptor.of(media_type(r.top, r.name), r.top)
         for release in self.plan.releases:
             yield "manifest", release.reference, Descriptor.of(media_type(release.manifest, ""), release.manifest)
+        for kit in self.plan.kits:
+            yield "bootstrap", kit.reference, Descriptor.of(media_type(kit.manifest, ""), kit.manifest)

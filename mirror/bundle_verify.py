@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from .bundle import Bundle, Plan, lock_sha256
@@ -12,12 +11,11 @@ from .bundle_write import LAST, small_files
 from .errors import Damaged
 from .evidence.judge import Judge, require, verdicts
 from .evidence.reader import FromLayout
-from .layout import BUNDLE, LOCK, PARTS_LIST, Descriptor, links
+from .layout import BUNDLE, LOCK, PARTS_LIST, Descriptor, digest, links
 from .lock import LockedFile
 from .model_image import compose
 from .parts import Parted, blob_path
 from .progress import Report
-from .release import Release
 from .tar_stream import StreamFile
 
 
@@ -56,21 +54,18 @@ def _entries_are_the_locks(bundle: Bundle) -> None:
     plan = Plan.of(bundle.lock)
     promised: dict[tuple[str, str], str | None] = {("image", i.reference): i.digest for i in plan.images}
     promised |= {("chart", c.reference): c.digest for c in plan.charts}
-    promised |= {("manifest", r.reference): _artifact(r) for r in plan.releases}
+    promised |= {("manifest", r.reference): digest(r.manifest) for r in plan.releases}
     promised |= {("model", m.reference): None for m in plan.models}
     promised |= {("evidence", e.reference): e.digest for e in plan.evidence}
+    promised |= {("bootstrap", k.reference): digest(k.manifest) for k in plan.kits}
     carried: dict[tuple[str, str], str] = {(e.kind, e.reference): e.digest for e in bundle.contents.entries}
     origin = str(bundle.layout.path / BUNDLE)
     for kind, reference in sorted(promised.keys() ^ carried.keys()):
         why = "is locked and not in it" if (kind, reference) in promised else "is in it and not locked"
         raise Damaged(origin, f"{kind} {reference} {why}", AGAIN)
-    for key, digest in promised.items():
-        if digest and carried[key] != digest:
-            raise Damaged(origin, f"{key[0]} {key[1]} is {carried[key]}, the lock says {digest}", AGAIN)
-
-
-def _artifact(release: Release) -> str:
-    return f"sha256:{hashlib.sha256(release.manifest).hexdigest()}"
+    for key, locked in promised.items():
+        if locked and carried[key] != locked:
+            raise Damaged(origin, f"{key[0]} {key[1]} is {carried[key]}, the lock says {locked}", AGAIN)
 
 
 def _models(bundle: Bundle) -> dict[str, LockedFile]:
@@ -100,7 +95,7 @@ def _written_as_create_writes(bundle: Bundle, carried: dict[str, Descriptor], we
             raise NotWhole(bundle, [Wrong(name, "it is not as sealift wrote it")])
     if isinstance(layout, Parted):
         order = _order(bundle, carried, weights)
-        files = [*order, *(StreamFile(path=n, size=len(small[n])) for n in LAST)]
+        files = [*order, *(StreamFile(path=n, size=len(small[n])) for n in LAST if n in small)]
         text = layout.parts.model_copy(update={"files": files}).text(".json")
         if (layout.path / PARTS_LIST).read_text() != text:
             raise Damaged(str(layout.path / PARTS_LIST), "it is not as sealift wrote it", AGAIN)

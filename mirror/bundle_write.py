@@ -15,6 +15,7 @@ from .bundle import Contents, Kind, Since, describe
 from .bundle_plan import Carried
 from .layout import (
     BLOBS,
+    BOOTSTRAP,
     BUNDLE,
     INDEX,
     LOCK,
@@ -23,7 +24,6 @@ from .layout import (
     PARTS,
     PARTS_LIST,
     SBOM,
-    TOP,
     Descriptor,
     Layout,
     digest,
@@ -93,6 +93,7 @@ def small_files(
 ) -> dict[str, bytes]:
     """The files beside the blobs, by name: a pure function of the lock and the manifests."""
     from . import sbom
+    from .bootstrap import script
 
     listed, named = describe(read, entries)
     lock_digest = hashlib.sha256(lock_file).hexdigest()
@@ -102,6 +103,8 @@ def small_files(
         BUNDLE: Contents(lock_sha256=lock_digest, entries=listed, since=since).text(".json"),
         SBOM: sbom.text(lock, lock_digest),
     }
+    if bootstrap := script.text(lock, lock_digest):
+        texts[BOOTSTRAP] = bootstrap
     return {n: t.encode() for n, t in texts.items()} | {LOCK: lock_file}
 
 
@@ -127,15 +130,14 @@ class InFiles:
         """See :class:`Writing`."""
         for content in self._documents.values():
             self.store.layout.add(content, "")
-        for name, text in small_files(
-            lock, lock_file.read_bytes(), entries, self._documents.__getitem__, since
-        ).items():
+        small = small_files(lock, lock_file.read_bytes(), entries, self._documents.__getitem__, since)
+        for name, text in small.items():
             write_bytes_atomically(self.path / name, text)
+        _keep(self.path, small.keys() | {BLOBS})
         self._prune({d.digest for _, _, top in entries for d in walk(top, self._documents.__getitem__)})
 
     def _prune(self, reachable: set[str]) -> None:
-        """Remove what earlier runs and other locks left behind."""
-        _keep(self.path, TOP | {BLOBS})
+        """Remove blobs that earlier runs and other locks left behind."""
         for path in self.store.layout.blobs.glob("*/*"):
             if f"{path.parent.name}:{path.name}" not in reachable:
                 path.unlink()
@@ -170,7 +172,7 @@ class InParts:
     def finish(self, lock: Lock, lock_file: Path, entries: Entries, since: Since | None) -> None:
         """See :class:`Writing`."""
         small = small_files(lock, lock_file.read_bytes(), entries, self._documents.__getitem__, since)
-        last = {blob_path(k): c for k, c in sorted(self._later.items())} | {n: small[n] for n in LAST}
+        last = {blob_path(k): c for k, c in sorted(self._later.items())} | {n: small[n] for n in LAST if n in small}
         first = [
             StreamFile(path=blob_path(self.store.finished.get(k, k)), size=f.size) for k, f in self._carried.stream
         ]
@@ -187,14 +189,14 @@ class InParts:
         Parts(part_size=self.store.part_size, parts=_hashed(self.path, len(sizes)), files=list(stream.files)).write(
             self.path / PARTS_LIST
         )
-        _keep(self.path, TOP | {PARTS, PARTS_LIST})
+        _keep(self.path, small.keys() | {PARTS, PARTS_LIST})
 
     def _put(self, place: Place, content: bytes) -> None:
         whole = header(place.file.path, len(content)) + content + bytes(-len(content) % BLOCK)
         self.store.put(place.header, whole)
 
 
-LAST = (OCI_LAYOUT, INDEX, BUNDLE, LOCK, SBOM)
+LAST = (OCI_LAYOUT, INDEX, BUNDLE, LOCK, SBOM, BOOTSTRAP)
 """The order of the small files, at the end of the stream."""
 
 

@@ -7,16 +7,14 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from .document import FileModel, Strict
+from .bootstrap.declared import Bootstrap
+from .document import FileModel, Name, Sentence, Strict
 from .errors import BadInput
 from .evidence.policy import SignatureRule
 
 TRUSTED_ROOT = "trusted_root.json"
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=63)]
-Sentence = Annotated[str, StringConstraints(min_length=10)]
 
 
 class ChartSource(Strict):
@@ -122,7 +120,7 @@ class LicenceException(Strict):
     """A licence outside the allow list that one component may be carried under, for a while."""
 
     component: str
-    """``part NAME``, ``runtime NAME`` or ``model NAME``."""
+    """``part NAME``, ``runtime NAME``, ``model NAME``, ``tool NAME`` or ``wheel NAME``."""
     licence: str
     """The SPDX expression that the component has; an exception for another licence than that covers nothing."""
     reason: Sentence
@@ -152,6 +150,8 @@ class Catalog(FileModel):
     """
     trusted_root: dict[str, Any] | None = None
     """Sigstore's trusted_root.json, for keyless signers: the file of that name in the catalog's directory."""
+    bootstrap: Bootstrap | None = None
+    """What sets up an operator's machine; without it none of that is carried."""
 
     @classmethod
     def load(cls, directory: Path) -> Catalog:
@@ -174,6 +174,7 @@ class Catalog(FileModel):
             joined[field] = [x for p in parts for x in getattr(p, field)]
         joined["kubernetes"] = next((p.kubernetes for p in parts if p.kubernetes), None)
         joined["trusted_root"] = _json(directory / TRUSTED_ROOT)
+        joined["bootstrap"] = _bootstrap([p.bootstrap for p in parts if p.bootstrap], directory)
         catalog = cls.model_construct(**joined)
         catalog.check(str(directory))
         return catalog
@@ -189,6 +190,12 @@ class Catalog(FileModel):
                 raise BadInput(origin, f"no file says {field}", f"Add {field}: to one of the files.")
         if any(r.keyless for r in self.signatures) and self.trusted_root is None:
             raise BadInput(origin, f"keyless signers need {TRUSTED_ROOT}, which it lacks", "Put sigstore's own there.")
+
+
+def _bootstrap(said: list[Bootstrap], directory: Path) -> Bootstrap | None:
+    if len(said) > 1:
+        raise BadInput(str(directory), f"bootstrap: stands in {len(said)} files", "Say it once.")
+    return said[0].model_copy(update={"requirements": directory / said[0].requirements}) if said else None
 
 
 def _json(path: Path) -> dict[str, Any] | None:

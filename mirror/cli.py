@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from importlib import import_module
+from typing import Annotated
 
 import typer
 
@@ -35,11 +36,12 @@ def assemble(only: str | None = None) -> typer.Typer:
     made = typer.Typer(
         cls=PlainGroup,
         no_args_is_help=True,
+        invoke_without_command=True,
         pretty_exceptions_enable=False,
         add_completion=only is None,
         help="Carries a model-serving platform into a cluster without internet, and proves that it works there.",
     )
-    made.callback()(lambda: None)  # With one command alone typer would take its name for an argument.
+    made.callback()(_first)  # Also: with one command alone typer would take its name for an argument.
     for name, place in COMMANDS.items():
         if only in (None, name):
             module, _, attribute = place.partition(":")
@@ -51,6 +53,16 @@ def assemble(only: str | None = None) -> typer.Typer:
     if only is None:
         made.add_typer(import_module("mirror.exchange.cli").app)
     return made
+
+
+def _first(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Say the version and end.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as version_of
+
+        print(version_of("sealift"))
+        raise typer.Exit
 
 
 def __getattr__(name: str) -> typer.Typer:

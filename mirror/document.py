@@ -6,10 +6,10 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from .atomic import write_atomically as write_atomically
 from .errors import BadInput
@@ -23,6 +23,8 @@ _BRACKETS = re.compile(r"[\[\]{}]")
 _INDENTED = re.compile(rf"^(?: {{{DEEPEST}}}|(?:[ \t]*[-?:][ \t]){{{DEEPEST}}})", re.MULTILINE)
 
 Model = TypeVar("Model", bound=BaseModel)
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=63)]
+Sentence = Annotated[str, StringConstraints(min_length=10)]
 
 
 class Strict(BaseModel):

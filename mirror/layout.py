@@ -25,10 +25,12 @@ PARTS = "parts"
 """The directory of a bundle in parts."""
 PARTS_LIST = "parts.json"
 SBOM = "sbom.cdx.json"
+BOOTSTRAP = "bootstrap"
+"""The script that sets up an operator's machine; only where the lock has something for one."""
 METADATA = "metadata"
 """The directory of a bundle that holds its signatures; never signed itself, and different each time it is written."""
-TOP = frozenset({OCI_LAYOUT, INDEX, LOCK, BUNDLE, SBOM})
-"""The files of a whole bundle beside its blobs."""
+TOP = frozenset({OCI_LAYOUT, INDEX, LOCK, BUNDLE, SBOM, BOOTSTRAP})
+"""The files that a whole bundle may have beside its blobs."""
 LARGEST_READ = 256 << 20
 """Bytes of a blob that is read at once: manifests, configurations, charts, evidence."""
 PARTIAL = ".partial"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from . import licences
 from .document import Strict
 from .errors import LicenceRefused
-from .lock import Lock, LockedException
+from .lock import Lock, LockedBootstrap, LockedException
 
 # A bundle is made from a lock, without the catalog, whose many models take time to build.
 if TYPE_CHECKING:
@@ -39,17 +39,18 @@ class Verdict(Strict):
 
 
 def of_catalog(catalog: Catalog) -> list[Component]:
-    """What a catalog names: parts, runtimes, models."""
+    """What a catalog names: parts, runtimes, models, tools. What wheels are under is known when they are locked."""
     named = [
         *((f"part {p.name}", p.licence) for p in catalog.parts),
         *((f"runtime {r.name}", r.licence) for r in catalog.runtimes),
         *((f"model {m.name}", m.licence) for m in catalog.models),
+        *((f"tool {t.name}", t.licence) for t in (catalog.bootstrap.tools if catalog.bootstrap else [])),
     ]
     return [Component(name, licence, frozenset([name])) for name, licence in named]
 
 
 def of_lock(lock: Lock) -> list[Component]:
-    """What a lock carries: parts, images, models. An image is excepted with the parts and runtimes that name it."""
+    """What a lock carries. An image is excepted with the parts and runtimes that name it."""
     runtimes = {r.image: f"runtime {r.name}" for r in lock.runtimes}
     found = [Component(f"part {p.name}", p.licence, frozenset([f"part {p.name}"])) for p in lock.parts]
     modelcars = {m.image: f"model {m.name}" for m in lock.models if m.image}
@@ -57,7 +58,15 @@ def of_lock(lock: Lock) -> list[Component]:
         parts = {f"part {p.name}" for p in lock.parts if image.reference in p.images}
         also = {named[image.reference] for named in (runtimes, modelcars) if image.reference in named}
         found.append(Component(f"image {image.reference}", image.licence, frozenset(parts | also)))
-    return found + [Component(f"model {m.name}", m.licence, frozenset([f"model {m.name}"])) for m in lock.models]
+    found += [Component(f"model {m.name}", m.licence, frozenset([f"model {m.name}"])) for m in lock.models]
+    return found + (of_bootstrap(lock.bootstrap) if lock.bootstrap else [])
+
+
+def of_bootstrap(bootstrap: LockedBootstrap) -> list[Component]:
+    """What sets up an operator's machine, each once."""
+    named = [(f"tool {t.name}", t.licence) for t in bootstrap.tools]
+    named += [(f"wheel {w.name}", w.licence) for w in bootstrap.wheels]
+    return [Component(name, licence, frozenset([name])) for name, licence in dict.fromkeys(named)]
 
 
 def judge(

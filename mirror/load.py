@@ -50,12 +50,15 @@ class Delivery:
 
 
 def plan(bundle: Bundle, registry: str) -> list[Delivery]:
-    """Where everything in ``bundle`` goes; raises BadInput when ``registry`` is no ``host[:port][/prefix]``."""
+    """Where everything in ``bundle`` goes, but for what is for operators' machines.
+
+    Raises BadInput when ``registry`` is no ``host[:port][/prefix]``.
+    """
     if Reference.parse(f"{registry}/name").registry != registry.partition("/")[0]:
         raise BadInput(
             f"registry {registry!r}", "it is no host", "Give host[:port][/prefix], such as registry.site:5000."
         )
-    return [Delivery.of(e, registry) for e in bundle.contents.entries]
+    return [Delivery.of(e, registry) for e in bundle.contents.entries if e.kind != "bootstrap"]
 
 
 def load(bundle: Bundle, registry: str, internal: Internal, site: Path, report: Report) -> Receipt:

@@ -136,6 +136,47 @@ class LockedRuntime(Strict):
     """A key of Lock.images."""
 
 
+class LockedTool(Strict):
+    """A tool of an operator's machine, for one platform."""
+
+    name: str
+    version: str
+    platform: str
+    licence: str
+    url: str
+    file: LockedFile
+    """``name`` is the URL's last path segment."""
+    programs: dict[str, str | None] = {}
+    """Each program -> its member in the archive; None where the file is the program."""
+    plugin: str | None = None
+    """The directory below Pulumi's plugins that the archive is unpacked to: ``<kind>-<name>-v<version>``."""
+
+
+class LockedWheel(Strict):
+    """A Python package of an operator's machine."""
+
+    name: str
+    version: str
+    licence: str
+    url: str | None
+    """None for the wheel that was given as a file."""
+    file: LockedFile
+    targets: list[str]
+    """``<platform> <Python's version>`` of every machine that it is for. Sorted."""
+
+
+class LockedBootstrap(Strict):
+    """What sets up an operator's machine. Lists are sorted: tools by name and platform, wheels by file."""
+
+    project: str
+    """The wheel that brings the command ``sealift``."""
+    pythons: list[str]
+    glibc: str
+    """The oldest C library that the wheels run on."""
+    tools: list[LockedTool]
+    wheels: list[LockedWheel]
+
+
 class Excluded(Strict):
     """A string that parses as an image and is not shipped."""
 
@@ -169,3 +210,5 @@ class Lock(FileModel):
     """The catalog's, so that they are judged by again inside."""
     trusted_root: dict[str, Any] | None = None
     """Sigstore's trusted_root.json, where a rule needs it."""
+    bootstrap: LockedBootstrap | None = None
+    """None where the bundle brings nothing for an operator's machine."""

@@ -13,6 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from . import licence_gate, licences, model_files, models, render, unpack
+from .bootstrap import requirements
+from .bootstrap import resolve as bootstraps
 from .catalog import Catalog, ChartSource, ManifestSource, Part
 from .errors import BadInput
 from .evidence.judge import Judge
@@ -20,6 +22,7 @@ from .layout import digest
 from .lock import (
     Excluded,
     Lock,
+    LockedBootstrap,
     LockedChart,
     LockedException,
     LockedFile,
@@ -39,14 +42,20 @@ from .wanted import Content, Wanted, key, unused_exclusions, wanted
 from .web import download
 
 
-def lock(catalog: Catalog, source: Source, source_map: SourceMap, report: Report | None = None) -> Lock:
-    """Resolve ``catalog`` against upstream.
+def lock(
+    catalog: Catalog, source: Source, source_map: SourceMap, report: Report | None = None, wheel: Path | None = None
+) -> Lock:
+    """Resolve ``catalog`` against upstream; ``wheel`` is the project's own where the catalog wants one that is given.
 
     Raises LicenceRefused before anything is fetched, Undiscovered for an image in a manifest that is neither known
     nor excluded, NotUpstream for what upstream lacks, and what ``source`` and the model hubs raise.
     """
     report = report or Silent()
     verdicts = check_licences(catalog)
+    if catalog.bootstrap:
+        bootstraps.check(catalog.bootstrap, wheel)
+    elif wheel:
+        raise BadInput(f"--wheel {wheel}", "the catalog has no section bootstrap", "Leave it out.")
     with tempfile.TemporaryDirectory(prefix="sealift-lock-") as scratch:
         contents = []
         for part in catalog.parts:
@@ -64,7 +73,19 @@ def lock(catalog: Catalog, source: Source, source_map: SourceMap, report: Report
         if not model_files.licence_file(found):
             report.say(f"model {model.name} has no licence file; {found.licence} is what the catalog says")
         locked_models.append(found)
-    return assemble(catalog, contents, images, locked, locked_models, licence_gate.needed(verdicts))
+    bootstrap = _bootstrap(catalog, source_map, report, wheel)
+    if bootstrap:
+        judged = licence_gate.of_bootstrap(bootstrap)
+        verdicts += licence_gate.judge(judged, catalog.licences, catalog.licence_exceptions, date.today())
+        licence_gate.require(verdicts)
+    return assemble(catalog, contents, images, locked, locked_models, licence_gate.needed(verdicts), bootstrap)
+
+
+def _bootstrap(catalog: Catalog, source_map: SourceMap, report: Report, wheel: Path | None) -> LockedBootstrap | None:
+    if catalog.bootstrap is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="sealift-lock-") as scratch:
+        return bootstraps.lock(catalog.bootstrap, catalog.platforms, wheel, source_map, Path(scratch), report)
 
 
 def check_licences(catalog: Catalog) -> list[licence_gate.Verdict]:
@@ -72,10 +93,15 @@ def check_licences(catalog: Catalog) -> list[licence_gate.Verdict]:
     licences.check_list(catalog.licences)
     components = licence_gate.of_catalog(catalog)
     known = {c.name for c in components}
+    if catalog.bootstrap:
+        known |= {f"wheel {p.name}" for p in requirements.read(catalog.bootstrap.requirements)}
+        known.add(f"wheel {catalog.bootstrap.project}")
     for e in catalog.licence_exceptions:
         if e.component not in known:
             raise BadInput(
-                f"licence exception {e.component!r}", "no part, runtime or model is called so", "Remove it, or mend it."
+                f"licence exception {e.component!r}",
+                "no part, runtime, model, tool or wheel is called so",
+                "Remove it, or mend it.",
             )
     verdicts = licence_gate.judge(components, catalog.licences, catalog.licence_exceptions, date.today())
     licence_gate.require(verdicts)
@@ -134,6 +160,7 @@ def assemble(
     locked: Sequence[LockedImage],
     locked_models: Sequence[LockedModel],
     exceptions: Sequence[LockedException] = (),
+    bootstrap: LockedBootstrap | None = None,
 ) -> Lock:
     """The lock of everything resolved."""
     parts = [
@@ -163,4 +190,5 @@ def assemble(
         licence_exceptions=list(exceptions),
         signature_rules=catalog.signatures,
         trusted_root=catalog.trusted_root if any(r.keyless for r in catalog.signatures) else None,
+        bootstrap=bootstrap,
     )

@@ -1,7 +1,7 @@
 """The bill of materials of a whole bundle, CycloneDX 1.6: a pure function of the lock, so equal locks give equal bytes.
 
-Images, charts, release files and models with digests and licences. What is inside an image is for upstream's own SBOM
-to say; where upstream has one it is carried, and linked here. https://cyclonedx.org/docs/1.6/json/
+Images, charts, release files, models, tools and wheels with digests and licences. What is inside an image is for
+upstream's own SBOM to say; where upstream has one it is carried, and linked here. https://cyclonedx.org/docs/1.6/json/
 """
 
 from __future__ import annotations
@@ -18,7 +18,18 @@ from cyclonedx.model.license import LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from .lock import Lock, LockedChart, LockedEvidence, LockedFile, LockedImage, LockedManifest, LockedModel, LockedPart
+from .lock import (
+    Lock,
+    LockedChart,
+    LockedEvidence,
+    LockedFile,
+    LockedImage,
+    LockedManifest,
+    LockedModel,
+    LockedPart,
+    LockedTool,
+    LockedWheel,
+)
 from .reference import Reference
 
 SERIAL = "https://sealift.invalid/lock/{}"
@@ -36,17 +47,19 @@ def text(lock: Lock, lock_sha256: str) -> str:
     parts = [_part(p) for p in lock.parts]
     images = {i.reference: _image(i) for i in lock.images}
     models = [_model(m) for m in lock.models]
+    kit = _bootstrap(lock)
     of_parts = {i for p in lock.parts for i in p.images}
     unnamed = [c for name, c in images.items() if name not in of_parts]  # Runtimes, and what a node itself pulls.
     whole = Component(name="bundle", version=lock_sha256, type=ComponentType.PLATFORM, bom_ref="bundle")
     bom = Bom(
         serial_number=uuid5(NAMESPACE_URL, SERIAL.format(lock_sha256)),
-        components=[*parts, *images.values(), *models],
+        components=[*parts, *images.values(), *models, *kit],
         dependencies=[
-            _depends("bundle", [c.bom_ref.value for c in (*parts, *models, *unnamed) if c.bom_ref.value]),
+            _depends("bundle", [c.bom_ref.value for c in (*parts, *models, *unnamed, *kit) if c.bom_ref.value]),
             *(_depends(f"part:{p.name}", [f"image:{i}" for i in p.images]) for p in lock.parts),
             *(_depends(f"image:{i}", []) for i in images),
             *(_depends(f"model:{m.name}", []) for m in lock.models),
+            *(_depends(str(c.bom_ref.value), []) for c in kit),
         ],
     )
     bom.metadata.component = whole
@@ -123,6 +136,34 @@ def _model(model: LockedModel) -> Component:
         licenses=[LicenseExpression(model.licence)],
         external_references=links,
         components=[_file(f, f"model:{model.name}/{f.name}") for f in model.files],
+    )
+
+
+def _bootstrap(lock: Lock) -> list[Component]:
+    """Tools and wheels: https://github.com/package-url/purl-spec, types generic and pypi."""
+    if lock.bootstrap is None:
+        return []
+    made = []
+    for t in lock.bootstrap.tools:
+        purl = PackageURL("generic", None, t.name, t.version, {"download_url": t.url})
+        made.append(_carried(ComponentType.APPLICATION, f"tool:{t.name}/{t.platform}", t, purl))
+    for w in lock.bootstrap.wheels:
+        purl = PackageURL("pypi", None, w.name, w.version, {"file_name": w.file.name})
+        made.append(_carried(ComponentType.LIBRARY, f"wheel:{w.file.name}", w, purl))
+    return made
+
+
+def _carried(kind: ComponentType, ref: str, what: LockedTool | LockedWheel, purl: PackageURL) -> Component:
+    return Component(
+        name=what.name,
+        version=what.version,
+        type=kind,
+        bom_ref=ref,
+        purl=purl,
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=what.file.sha256)],
+        licenses=[LicenseExpression(what.licence)],
+        external_references=[_link(ExternalReferenceType.DISTRIBUTION, what.url)] if what.url else [],
+        properties=[Property(name="sealift:bytes", value=str(what.file.size))],
     )
 
 

@@ -9,13 +9,13 @@ from .bundle_plan import Weights
 from .distribution.endpoint import Client
 from .distribution.pull import Fetch, Target
 from .errors import BadInput, Damaged, RegistryRefused
-from .growing import PIECE, Growing
+from .growing import Growing
 from .layout import Descriptor
-from .lock import LockedFile
 from .model_image import LayerTarget
 from .reference import Reference
 from .registry import Source
 from .source_map import SourceMap
+from .web import read
 
 
 def bring(
@@ -28,14 +28,7 @@ def bring(
     """
     target, file = LayerTarget(weights.file, layer), weights.file
     if directory:
-        given = directory / file.name
-        begun = target.position > 0
-        _read(given, file, target)
-        if begun and target.digest() != f"sha256:{file.sha256}":  # What an earlier run left was something else.
-            target.restart()
-            _read(given, file, target)
-        if target.digest() != f"sha256:{file.sha256}":
-            raise Damaged(str(given), f"it is not the locked file (sha256 {file.sha256})", "Lock again.")
+        read(directory / file.name, file, target)
         return target.finish()
     bring_raw(weights, target, source, client, source_map)
     return target.finish()
@@ -82,17 +75,6 @@ def _token() -> str | None:
     from huggingface_hub import get_token
 
     return get_token()
-
-
-def _read(path: Path, file: LockedFile, target: LayerTarget) -> None:
-    """Whatever is longer or shorter than locked is not the locked file."""
-    if not path.is_file() or path.stat().st_size != file.size:
-        raise Damaged(str(path), f"it is not the locked file (sha256 {file.sha256})", "Lock again.")
-    buffer = memoryview(bytearray(min(PIECE, max(file.size, 1))))
-    with path.open("rb", buffering=0) as f:
-        f.seek(target.position)
-        while count := f.readinto(buffer):
-            target.write(buffer[:count])
 
 
 def check_given(models: dict[str, str], directories: dict[str, Path]) -> None:

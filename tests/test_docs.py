@@ -102,6 +102,12 @@ def test_the_licence_exceptions_of_the_docs_are_accepted() -> None:
     assert all(Catalog.parse(text, "docs.yaml").licence_exceptions for text in found)
 
 
+def test_the_section_of_operators_machines_of_the_docs_is_accepted() -> None:
+    (text,) = [text for _, text in blocks("yaml") if text.startswith("bootstrap:")]
+    found = Catalog.parse(text, "docs.yaml").bootstrap
+    assert found and [t.name for t in found.tools] == ["helm", "pulumi-kubernetes"]
+
+
 def test_the_source_map_of_the_docs_is_accepted() -> None:
     (text,) = [text for _, text in blocks("yaml") if text.startswith("docker.io:")]
     assert SourceMap.parse(text, "docs.yaml").hub("huggingface.co").endswith("/hf-remote")

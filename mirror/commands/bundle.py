@@ -17,6 +17,7 @@ from .options import (
     LockFile,
     ModelDirectories,
     SourceMapFile,
+    WheelFile,
     model_directories,
     parse_bytes,
     readable,
@@ -49,6 +50,7 @@ def create(
     since: SinceFile = None,
     since_key: signing.InventoryKeys = None,
     model_directory: ModelDirectories = None,
+    wheel: WheelFile = None,
     sign: Annotated[
         list[str] | None, typer.Option(metavar="KEY", help="Sign it with this release key, once it is whole.")
     ] = None,
@@ -73,7 +75,7 @@ def create(
     from ..bundle_create import create
     from ..lock import Lock
 
-    order = _order(lock, output, source_map, model_directory, part_size, since, since_key)
+    order = _order(lock, output, source_map, model_directory, part_size, since, since_key, wheel)
     if dry_run:
         _dry_run(order, json_)
         return
@@ -83,7 +85,7 @@ def create(
     if sign:
         with resumable(f"{output} is whole, and not signed"):
             signing.sign_whole(output, sign, roots, passphrase_file)
-    show(made.contents.model_dump(mode="json"), summary(made, "made"), json_)
+    show(made.contents.model_dump(mode="json"), "\n".join([summary(made, "made"), *signing.told(output)]), json_)
 
 
 @app.command("verify")
@@ -133,6 +135,7 @@ def repair(
     since: SinceFile = None,
     since_key: signing.InventoryKeys = None,
     model_directory: ModelDirectories = None,
+    wheel: WheelFile = None,
     dry_run: DryRun = False,
     json_: Json = False,
 ) -> None:
@@ -146,7 +149,7 @@ def repair(
     from ..bundle_repair import look, repair
     from ..repair_request import RepairRequest
 
-    order = _order(lock, output, source_map, model_directory, None, since, since_key)
+    order = _order(lock, output, source_map, model_directory, None, since, since_key, wheel)
     if dry_run:
         wanted = RepairRequest.read(request)
         before = look(wanted, order)
@@ -202,6 +205,7 @@ def _order(
     part_size: str | None,
     since: Path | None,
     since_key: list[Path] | None,
+    wheel: Path | None,
 ) -> Order:
     from ..bundle_create import Order
     from ..skopeo_source import sources
@@ -216,6 +220,7 @@ def _order(
         model_directories(model_directory),
         parse_bytes(part_size),
         signing.inventory(since, since_key) if since else None,
+        wheel=wheel,
     )
 
 

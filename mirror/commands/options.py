@@ -36,6 +36,9 @@ PlainHttp = Annotated[
 ModelDirectories = Annotated[
     list[str] | None, typer.Option("--model-directory", metavar="NAME=PATH", help="Where a directory's model lies.")
 ]
+WheelFile = Annotated[
+    Path | None, typer.Option("--wheel", metavar="FILE", help="The project's own wheel, where no index has it.")
+]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import BadInput
+from ..layout import BOOTSTRAP
 from .options import (
     DAYS,
     Days,
@@ -99,7 +101,16 @@ def sign(
         made = release.sign(bundle, roots_, signers, roots.expiry(now, days), version, now, dry_run=dry_run)
     data = {"version": made.version, "expires": made.expires.isoformat(), "files": made.files, "lacking": made.lacking}
     text = f"{bundle}: {'would be ' if dry_run else ''}signed as version {made.version}, until {made.expires:%Y-%m-%d}"
-    show(data, f"{text}; {made.lacking}" if made.lacking else text, json_)
+    show(data, "\n".join([f"{text}; {made.lacking}" if made.lacking else text, *told(bundle)]), json_)
+
+
+def told(bundle: Path) -> list[str]:
+    """What operators are told by another way than the bundle: the sum of the script that sets up their machines."""
+    script = bundle / BOOTSTRAP
+    if not script.is_file():
+        return []
+    found = hashlib.sha256(script.read_bytes()).hexdigest()
+    return [f"sha256 of {script}, to be told to operators by another way: {found}"]
 
 
 def sign_whole(bundle: Path, key: list[str], roots_: Path, passphrase_file: list[Path] | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mirror.layout import BOOTSTRAP
 from testbed.node import Site
 
 from .command import Counted, Show, follow, whole
 from .timeline import Timeline
 
 ROOT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(sys.executable).with_name("sealift")
+"""The command of the environment that runs the rehearsal."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Operator:
     project: Path
     """Where the Pulumi project lies."""
     environment: Mapping[str, str]
+    command: Path = CHECKOUT
+    """The ``sealift`` that is run."""
 
     def knowing(self, **variables: str) -> Operator:
         """The same operator with more in the environment."""
@@ -35,7 +41,20 @@ class Operator:
 
     def sealift(self, *arguments: str | Path, log: str) -> str:
         """Run ``sealift``, the command that users have."""
-        return self.run([Path(sys.executable).with_name("sealift"), *arguments], log=log)
+        return self.run([self.command, *arguments], log=log)
+
+    def bootstrapped(self, bundle: Path, prefix: Path) -> Operator:
+        """Set up a machine below ``prefix`` from ``bundle``, with nothing but the system's own programs at hand.
+
+        The operator that is returned runs the ``sealift`` of that machine. Raises CommandFailed.
+        """
+        home = prefix.with_name(f"{prefix.name}-home")
+        home.mkdir()
+        bare = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", f"HOME={home}"]
+        self.run([*bare, "sh", bundle / BOOTSTRAP, "--prefix", prefix], log="bootstrap")
+        asked = "sealift --version && helm version --short && kubectl version --client && pulumi version"
+        self.run([*bare, "sh", "-ec", f". {shlex.quote(str(prefix / 'environment'))}; {asked}"], log="bootstrap")
+        return replace(self, command=prefix / "bin" / "sealift")
 
     def pulumi(self, *arguments: str | Path, log: str) -> str:
         """Run the Pulumi CLI on the project, without questions."""

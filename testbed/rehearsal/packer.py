@@ -9,10 +9,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
 
 from mirror.layout import LOCK
+from testbed.toolchain import wheel
 
 from .command import follow
 from .operator import ROOT
@@ -43,15 +45,22 @@ class Packer:
         """The root of trust, which the operator pins."""
         return self.work / "outside" / "roots" / "1.root.json"
 
+    @cached_property
+    def wheel(self) -> Path:
+        """The project's own wheel, built from the sources as they are."""
+        return wheel.build(self.work / "outside" / "wheel")
+
     def make_lock(self) -> None:
         """``sealift lock``."""
-        self._sealift("lock", "--catalog", ROOT / "catalog", "--output", self.lock, *self._mapped())
+        given: list[str | Path] = ["--catalog", ROOT / "catalog", "--wheel", self.wheel, *self._mapped()]
+        self._sealift("lock", *given, "--output", self.lock)
 
     def make_bundle(self) -> None:
         """``sealift bundle create``; a bundle of an earlier lock is removed first."""
         if self.bundle.exists() and not filecmp.cmp(self.lock, self.bundle / LOCK, shallow=False):
             shutil.rmtree(self.bundle)
-        self._sealift("bundle", "create", "--lock", self.lock, "--output", self.bundle, *self._mapped())
+        given: list[str | Path] = ["--lock", self.lock, "--wheel", self.wheel, *self._mapped()]
+        self._sealift("bundle", "create", *given, "--output", self.bundle)
         size = sum(f.stat().st_size for f in self.bundle.rglob("*") if f.is_file())
         self.timeline.fact("bundle GB", round(size / 1e9, 2))
 

@@ -110,15 +110,17 @@ class Rehearsal:
         receipt = self.work / "site" / "receipt.json"
         bundle = packer.carry(self.work / "site" / "bundle")
         trust: list[str | Path] = ["--trust", self.work / "site" / "trust"]
+        with self.timeline.step("bundle/bootstrap sets up the operator's machine, no network"):
+            machine = operator.bootstrapped(bundle, self.work / "site" / "machine")
         with self.timeline.step("sealift bundle verify, no network"):
-            operator.sealift("trust", "init", packer.root, *trust, log="trust")
-            operator.sealift("bundle", "verify", bundle, "--lock", packer.lock, *trust, log="verify")
+            machine.sealift("trust", "init", packer.root, *trust, log="trust")
+            machine.sealift("bundle", "verify", bundle, "--lock", packer.lock, *trust, log="verify")
         with self.timeline.step("sealift load"):
             load: list[str | Path] = ["load", bundle, "--registry", site.registry, "--ca-file", site.ca_file]
-            operator.sealift(*load, *trust, "--output", receipt.parent, log="load")
+            machine.sealift(*load, *trust, "--output", receipt.parent, log="load")
         with self.timeline.step("a Kubernetes cluster that pulls from the internal registry only"):
             certs_d = self.work / "site" / "certs.d"
-            operator.sealift(
+            machine.sealift(
                 *("nodeconfig", "containerd", "--receipt", receipt, "--ca-file", site.ca_file, "--output", certs_d),
                 log="nodeconfig",
             )
@@ -131,13 +133,13 @@ class Rehearsal:
                 "--log",
                 audit_log(self.work),
             ]
-            operator.sealift("nodeconfig", "apiserver", *given, log="nodeconfig")
+            machine.sealift("nodeconfig", "apiserver", *given, log="nodeconfig")
             cluster = Cluster.create(site, certs_d=certs_d, api_server_flags=api_server_d / FLAGS)
             if not self.keep:
                 cleanup.callback(cluster.down)
         operator = operator.knowing(KUBECONFIG=str(cluster.kubeconfig), SEALIFT_RECEIPT=str(receipt))
         with self.timeline.step("sealift preflight"):
-            operator.sealift("preflight", "--kubeconfig", cluster.kubeconfig, log="preflight")
+            machine.sealift("preflight", "--kubeconfig", cluster.kubeconfig, log="preflight")
         lock = Lock.read(bundle / LOCK)
         for name in self.stacks:
             deployment = Deployment(name, self.work, receipt, lock, cluster, operator, self.timeline)

@@ -8,24 +8,34 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mirror.catalog import Catalog
 from mirror.document import write_atomically
 from mirror.errors import ToolMissing
 from mirror.source_map import SourceMap
 from testbed.node.ledger import Book
 from testbed.node.processes import Process, wait_until
 
-from . import charts, images, models, modules, releases
+from . import charts, images, models, modules, releases, tools, wheels
 from .layers import Layers
 from .origins import Sums, Workshop
 from .store import Store
 
 OCI_HOSTS = ("docker.io", "gcr.io", "ghcr.io", "quay.io", "registry.k8s.io")
-WEB_HOSTS = ("github.com", "huggingface.co")
+WEB_HOSTS = (
+    "dl.k8s.io",
+    "get.helm.sh",
+    "get.pulumi.com",
+    "github.com",
+    "huggingface.co",
+    wheels.INDEX_HOST,
+    wheels.FILES_HOST,
+)
 REGISTRY_PORT = 5100
 WEB_PORT = 8100
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -50,12 +60,23 @@ class Upstream:
 
         Two at a time on one cache wait for each other; one that was killed is continued.
         """
-        self.cache.mkdir(parents=True, exist_ok=True)
-        with (self.cache / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._alone():
             for left in [*(self.cache / "scratch").glob("tmp*"), *(self.cache / "layers").glob("tmp*")]:
                 shutil.rmtree(left)
             self._prepare()
+
+    def prepare_bootstrap(self) -> Path:
+        """Build only what sets up an operator's machine; gives the directory of files. Raises as :meth:`prepare`."""
+        with self._alone():
+            self._bootstrap(Sums.read(self.cache / "sums.json"), _Made.read(self.cache / "made.json"))
+        return self.cache / "web"
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with (self.cache / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _prepare(self) -> None:
         scratch = self.cache / "scratch"
@@ -66,6 +87,7 @@ class Upstream:
         built = self._images(workshop, layers, made)
         built |= self._charts(workshop, made)
         self._releases(workshop)
+        self._bootstrap(workshop.sums, made)
         self._models()
         workshop.sums.write()
         made.write()
@@ -159,6 +181,24 @@ class Upstream:
             if not file.is_file() or file.read_text() != text:
                 self.report(f"release {url}")
                 write_atomically(file, text)
+
+    def _bootstrap(self, sums: Sums, made: _Made) -> None:
+        for tool in tools.TOOLS:
+            inputs = [sums.sha256(self.binaries / p) for p in tool.programs.values()]
+            key = " ".join([*inputs, sums.sha256(Path(tools.__file__))])
+            target = self.cache / "web" / tool.url
+            if made.keys.get(tool.url) != key or not target.is_file():
+                self.report(f"tool {tool.url}")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                tool.write(lambda name: self.binaries / name, target)
+                made.keys[tool.url] = key
+                made.write()
+        said = Catalog.load(_PROJECT / "catalog").bootstrap
+        if said and made.keys.get(wheels.INDEX_HOST) != (key := wheels.key(said)):
+            self.report(f"wheels of {said.requirements.name}")
+            wheels.publish(said, self.cache / "web")
+            made.keys[wheels.INDEX_HOST] = key
+            made.write()
 
     def _models(self) -> None:
         if not self._model_directory.is_dir():

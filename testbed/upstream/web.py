@@ -35,8 +35,9 @@ class Server(ThreadingHTTPServer):
         self.hub = hub
 
     def find(self, path: str) -> Answer:
-        """The file that ``path`` names, never one outside of the directory."""
+        """The file that ``path`` names (a directory has index.json), never one outside of the directory."""
         file = (self.files / unquote(path).lstrip("/")).resolve()
+        file = file / "index.json" if file.is_dir() else file
         if not file.is_relative_to(self.files) or not file.is_file():
             return Answer(404, {"error": "Not found"})
         return Answer(200, file=file)

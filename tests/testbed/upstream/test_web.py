@@ -21,6 +21,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     file = directory / "web" / FILE
     file.parent.mkdir(parents=True)
     file.write_bytes(CONTENT)
+    index = directory / "web" / "pypi.org" / "simple" / "demo" / "index.json"
+    index.parent.mkdir(parents=True)
+    index.write_text('{"files": []}')
     (directory / "secret").write_text("not served")
     models.write(directory / "models", "the licence's text " * 100)
     with web.running(directory / "web", directory / "models") as port:
@@ -30,6 +33,11 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def hub(address: str) -> HfApi:
     return HfApi(endpoint=f"{address}/huggingface.co", token=False)
+
+
+def test_a_directory_is_its_index(address: str) -> None:
+    assert httpx.get(f"{address}/pypi.org/simple/demo/").json() == {"files": []}
+    assert httpx.get(f"{address}/pypi.org/simple/").status_code == 404
 
 
 def test_a_file_is_served_by_its_url(address: str) -> None:
