@@ -48,7 +48,7 @@ class Module(Strict):
     set: dict[str, str] = {}
     cgo: bool = False
     tags: list[str] = []
-    groups: list[Group] = ["rehearsal"]
+    group: Group = "rehearsal"
 
 
 class Programs(Strict):
@@ -88,7 +88,7 @@ class Build:
 def declared(group: Group = "rehearsal") -> list[Module]:
     """The modules of programs.toml that ``group`` needs, in the order of building."""
     data = tomllib.loads((HERE / "programs.toml").read_text())
-    return [m for m in validate(Programs, data, "programs.toml").module if group in m.groups]
+    return [m for m in validate(Programs, data, "programs.toml").module if m.group == group]
 
 
 def plan(modules: list[Module]) -> list[Build]:

@@ -23,7 +23,7 @@ def test_every_declared_module_is_pinned_by_a_sum_file() -> None:
 def test_the_rehearsal_builds_nothing_that_only_benchmarks_need() -> None:
     names = {p.name for m in programs.declared() for p in m.program}
     assert "helm" in names
-    assert not names & {"crane", "regctl", "zarf"}
+    assert not names & {"regctl", "zarf"}
 
 
 def test_program_names_are_declared_once() -> None:
