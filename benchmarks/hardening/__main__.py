@@ -68,7 +68,7 @@ def ways(environment: Environment, name: str, url: str, pod: str, authority: Pat
 
 def table(found: dict[tuple[str, Case], list[Measured]], first: str) -> str:
     """Medians over the rounds; ratios are to the ``first`` way in the same case."""
-    heading = "answers/s", "ratio", "p50 ms", "p95 ms", "p99 ms", "failed"
+    heading = "tokens/s", "ratio", "p50 ms", "p95 ms", "p99 ms", "failed"
     lines = [f"{'way':32} {'users':>5} {'tokens':>6} " + " ".join(f"{h:>9}" for h in heading)]
     for (name, case), measured in found.items():
         rate = median(m.per_second for m in measured)
@@ -76,7 +76,7 @@ def table(found: dict[tuple[str, Case], list[Measured]], first: str) -> str:
         points = [median(getattr(m, p) for m in measured) for p in ("p50", "p95", "p99")]
         failed = sum(m.failures for m in measured)
         shown = " ".join(f"{p:9.0f}" for p in points)
-        lines.append(f"{name:32} {case.users:5} {case.tokens:6} {rate:9.2f} {rate / reference:9.2f} {shown} {failed:9}")
+        lines.append(f"{name:32} {case.users:5} {case.tokens:6} {rate:9.0f} {rate / reference:9.2f} {shown} {failed:9}")
     return "\n".join(lines)
 
 
@@ -108,7 +108,9 @@ def main() -> None:
                 for way in tried:
                     measured = measure(way, case, given.seconds, key)
                     found[way.name, case].append(measured)
-                    said = f"{case.users:2} users, {case.tokens:3} tokens, {way.name}: {measured.per_second:.2f}/s"
+                    said = (
+                        f"{case.users:2} users, {case.tokens:3} tokens, {way.name}: {measured.per_second:.0f} tokens/s"
+                    )
                     print(f"round {round_ + 1}, {said}", flush=True)
     print(table(found, tried[0].name))
 

@@ -9,8 +9,10 @@ Prints one line of JSON: a Measured. The API key comes in $SEALIFT_API_KEY, so t
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
+import random
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +29,7 @@ class Measured:
     answers: int
     failures: int
     per_second: float
+    """Tokens."""
     p50: float
     p95: float
     p99: float
@@ -40,7 +43,7 @@ class Load:
     model: str
     users: int
     tokens: int
-    """How many each answer has."""
+    """How many an answer has on average; between half and one and a half of it, so that users do not ask in step."""
     seconds: float
     connect: tuple[str, int] | None = None
     """Where the name in ``url`` answers, if no DNS says so."""
@@ -66,11 +69,14 @@ def measured(load: Load) -> Measured:
             return httpx2.Client(transport=transport, headers=headers, timeout=120, trust_env=False)
         return httpx2.Client(headers=headers, timeout=120, trust_env=False)
 
+    numbers = itertools.count()
+
     class Asker(User):
         wait_time = constant(0)
 
         def on_start(self) -> None:
             self.client = client()
+            self.lengths = random.Random(next(numbers))  # noqa: S311 - the same lengths each time
 
         def on_stop(self) -> None:
             self.client.close()
@@ -78,9 +84,10 @@ def measured(load: Load) -> Measured:
         @task
         def ask(self) -> None:
             since, failure, size = time.perf_counter(), None, 0
+            tokens = self.lengths.randint(load.tokens // 2, load.tokens * 3 // 2)
             try:
-                answer = self.client.post(f"{load.url}/chat/completions", json=_question(load.model, load.tokens))
-                size = len(answer.raise_for_status().content)
+                answer = self.client.post(f"{load.url}/chat/completions", json=_question(load.model, tokens))
+                size = answer.raise_for_status().json()["usage"]["completion_tokens"]
             except httpx2.HTTPError as e:
                 failure = e
             self.environment.events.request.fire(
@@ -104,7 +111,7 @@ def measured(load: Load) -> Measured:
         seconds=round(seconds, 2),
         answers=answers,
         failures=total.num_failures,
-        per_second=round(answers / seconds, 3),
+        per_second=round(total.total_content_length / seconds, 3),
         **{f"p{p}": float(total.get_response_time_percentile(p / 100)) for p in (50, 95, 99)},
     )
     runner.quit()
