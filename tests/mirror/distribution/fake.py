@@ -183,7 +183,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         fake = self.registry
         held = fake.manifests.setdefault(repository, {})
         if self.command == "PUT":
-            content = self.body() or b""
+            if (content := self.body()) is None:
+                return None
             if ":" in name and name != sha256(content):
                 return self.answer(400, b'{"errors":[{"code":"DIGEST_INVALID","message":"digest invalid"}]}')
             held[name] = held[sha256(content)] = content
@@ -226,7 +227,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return None
         if kept is None:
-            return self.rfile.read(left)
+            content = self.rfile.read(left)
+            if len(content) < left:  # The client has gone.
+                self.close_connection = True
+                return None
+            return content
         found, before = b"", len(kept)
         while left and (piece := self.rfile.read(min(left, SLICE))):
             # What arrived before a client went away is kept, as registries keep it.
