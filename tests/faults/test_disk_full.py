@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mirror.bundle_create import create
+from mirror.layout import LOADED, RECEIPT
 from mirror.progress import Silent
 from mirror.receipt import Receipt
 
@@ -90,8 +91,8 @@ def test_a_load_whose_directory_is_on_a_full_disk_says_so_and_goes_on(
     arguments: list[object] = ["load", up.directory / "bundle", "--registry", inside.host, "--output", site]
     arguments += ["--allow-plain-http", "--accept-unsigned-bundle"]
     found = on_a_small_disk(site, PAGE, PAGE, CHUNKED, arguments)
-    received = Receipt.parse(bytes.fromhex(found["files"]["receipt.json"]).decode(), "receipt.json")
-    assert found["files"].keys() == {"receipt.json"}
+    received = Receipt.parse(bytes.fromhex(found["files"][RECEIPT]).decode(), "receipt.json")
+    assert found["files"].keys() == {RECEIPT, LOADED}
     assert received.missing == []
     assert len(received.images) + len(received.models) == len(made.contents.entries)
     assert found["full"] >= 1

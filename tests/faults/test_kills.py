@@ -44,14 +44,23 @@ class Site:
     inside: FakeRegistry
     lock: Path
 
+    @property
+    def upstream(self) -> FakeRegistry:
+        return self.up.fake
+
+    @property
+    def given(self) -> list[object]:
+        """What a create is given beside what it writes."""
+        mapped, own = self.directory / "map.yaml", f"own={self.directory / 'own'}"
+        return ["--lock", self.lock, "--source-map", mapped, "--model-directory", own]
+
     def sealift(self, *arguments: object, code: str = CODE) -> subprocess.Popen[bytes]:
         with (self.directory / "log").open("ab") as log:
             command = [sys.executable, "-c", code, *map(str, arguments)]
             return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def create(self, output: Path, part_size: int | None) -> subprocess.Popen[bytes]:
-        arguments = ["bundle", "create", "--lock", self.lock, "--source-map", self.directory / "map.yaml"]
-        arguments += ["--output", output, "--model-directory", f"own={self.directory / 'own'}"]
+        arguments = ["bundle", "create", *self.given, "--output", output]
         return self.sealift(*arguments, *(["--part-size", part_size] if part_size else []))
 
     def load(self, registry: str, output: Path, code: str = CODE) -> subprocess.Popen[bytes]:
@@ -102,7 +111,7 @@ def test_a_create_that_is_killed_again_and_again_makes_the_same_bundle(
 ) -> None:
     create(site.up.order("whole", site.lock, part_size=part_size), Silent())
     expected = files(site.directory / "whole")
-    upstream = site.up.fake
+    upstream = site.upstream
     upstream.pause = 0.02
     chosen, kills, rounds = random.Random(f"create {part_size}"), 0, 0
     while kills < KILLS // 2:
@@ -166,7 +175,7 @@ COSTLY = 5
 def test_a_kill_of_create_costs_at_most_a_part(site: Site, counted: Callable[[str], None]) -> None:
     """Counted at the registry: what it sent after the first kill and before the next begins where the other ended."""
     site.up.images, site.up.model = {"up.test/org/large:1": [blob("large", LARGE)]}, {}
-    site.lock, upstream = site.up.lock(), site.up.fake
+    site.lock, upstream = site.up.lock(), site.upstream
     upstream.pause = 0.004
     chosen, twice, before, kills = random.Random("costly"), [], 0, 0
     while kills < COSTLY:

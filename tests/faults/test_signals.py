@@ -71,7 +71,7 @@ def interrupted(process: subprocess.Popen[str], number: signal.Signals) -> str:
 
 
 def create(site: Site, *more: object) -> list[object]:
-    return ["bundle", "create", "--lock", site.lock, "--source-map", site.source_map, "--output", "bundle", *more]
+    return ["bundle", "create", *site.given, "--output", "bundle", *more]
 
 
 def load(site: Site) -> list[object]:
