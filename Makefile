@@ -12,7 +12,7 @@ check: environment  ## the inner loop: style, types, who-imports-whom, fast test
 test: system  ## everything: the inner loop, then the tests on real programs, then the rehearsal
 	@$(MAKE) --no-print-directory check
 	@$(RUN)/sealift tools
-	@$(RUN)/pytest -q -m slow
+	@$(RUN)/pytest -q -n auto --dist loadfile -m slow
 	@$(RUN)/sealift rehearse --stack dev --stack prod
 
 rehearse: system  ## the main job: bundle -> registry -> pulumi up -> smoke tests on this machine, egress denied
