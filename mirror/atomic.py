@@ -20,8 +20,12 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
     write_bytes_atomically(path, text.encode(), mode=mode)
 
 
-def write_bytes_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """As :func:`write_atomically`, of bytes."""
+def write_bytes_atomically(path: Path, content: bytes, *, mode: int = 0o644, flush: bool = True) -> None:
+    """As :func:`write_atomically`, of bytes.
+
+    Without ``flush`` the file may be empty after a loss of power, which is for what is checked when it is read: a flush
+    among gigabytes that are on their way to the disk waits for them.
+    """
     with on_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -29,7 +33,8 @@ def write_bytes_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> 
             with os.fdopen(handle, "wb") as f:
                 f.write(content)
                 f.flush()
-                os.fsync(f.fileno())
+                if flush:
+                    os.fsync(f.fileno())
             Path(temporary).chmod(mode)
             Path(temporary).replace(path)
         except BaseException:

@@ -129,10 +129,10 @@ class InFiles:
     def finish(self, lock: Lock, lock_file: Path, entries: Entries, since: Since | None) -> None:
         """See :class:`Writing`."""
         for content in self._documents.values():
-            self.store.layout.add(content, "")
+            write_bytes_atomically(self.store.layout.blob(digest(content)), content, flush=False)
         small = small_files(lock, lock_file.read_bytes(), entries, self._documents.__getitem__, since)
         for name, text in small.items():
-            write_bytes_atomically(self.path / name, text)
+            write_bytes_atomically(self.path / name, text, flush=False)
         _keep(self.path, small.keys() | {BLOBS})
         self._prune({d.digest for _, _, top in entries for d in walk(top, self._documents.__getitem__)})
 
@@ -185,7 +185,7 @@ class InParts:
             os.truncate(self.path / part_name(number), size)
         _keep(self.path / PARTS, {Path(part_name(n)).name for n in range(1, len(sizes) + 1)})
         for name, content in small.items():
-            write_bytes_atomically(self.path / name, content)
+            write_bytes_atomically(self.path / name, content, flush=False)
         Parts(part_size=self.store.part_size, parts=_hashed(self.path, len(sizes)), files=list(stream.files)).write(
             self.path / PARTS_LIST
         )

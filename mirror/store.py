@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from .atomic import write_atomically
+from .atomic import write_atomically, write_bytes_atomically
 from .growing import Advance, FileMedium, Growing, PartsMedium
 from .layout import WORK, Descriptor, Layout
 from .parts import blob_path
@@ -84,7 +84,7 @@ class LayoutStore:
         """See :class:`Store`."""
         target = self.layout.blob(d.digest)
         if key != d.digest:  # Noted first: what has gone to its place without a note would be fetched again.
-            write_atomically(self._notes / _safe(key), d.digest)
+            write_bytes_atomically(self._notes / _safe(key), d.digest.encode(), flush=False)
         target.parent.mkdir(parents=True, exist_ok=True)
         (self._work / _safe(key)).replace(target)
 

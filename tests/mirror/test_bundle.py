@@ -269,3 +269,12 @@ def test_weights_that_are_not_the_locked_ones_are_refused_even_when_every_digest
 def test_a_directory_that_is_no_bundle_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"bundle\.json"):
         Bundle.open(tmp_path)
+
+
+def test_making_a_bundle_waits_for_the_disk_once_for_the_note_by_which_a_reboot_is_noticed(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr("mirror.atomic.os.fsync", flushed.append)
+    world.create(tmp_path / "bundle")
+    assert len(flushed) == 1
