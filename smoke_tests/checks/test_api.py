@@ -10,8 +10,7 @@ from typing import Any
 import openai
 import pytest
 
-from smoke_tests import streaming
-from smoke_tests.changes import changing
+from smoke_tests import changes, streaming
 from smoke_tests.cluster import Cluster
 from smoke_tests.environment import Environment, ServedModel
 from smoke_tests.evidence import Fact, Group
@@ -113,10 +112,10 @@ class LongStreams:
 @pytest.fixture(scope="session")
 def long_streams(environment: Environment, cluster: Cluster, typical_models: list[ServedModel]) -> LongStreams:
     """One stream of each serving mode, all at the same time: each lasts longer than a minute."""
-    with changing(cluster) as changes, ThreadPoolExecutor() as pool:
+    with changes.changing(cluster) as made, ThreadPoolExecutor() as pool:
         streams = {m.name: pool.submit(watched, environment, m) for m in typical_models}
         wait(streams.values())
-    return LongStreams(streams, len(changes))
+    return LongStreams(streams, len(made))
 
 
 def test_long_stream(long_streams: LongStreams, typical_model: ServedModel, facts: dict[str, Fact]) -> None:
@@ -127,7 +126,7 @@ def test_long_stream(long_streams: LongStreams, typical_model: ServedModel, fact
     facts["chunks"] = stream.chunks
     facts["answers at once"] = stream.choices
     facts["longest silence in seconds"] = round(stream.longest_silence, 1)
-    assert long_streams.changes > 3, "the policies hardly changed"
+    assert long_streams.changes >= changes.LEAST, "the policies hardly changed"
     assert stream.seconds > streaming.A_MINUTE, f"it was over after {stream.seconds:.0f} s"
 
 

@@ -24,7 +24,8 @@ def scan(
     exceptions: Annotated[Path, typer.Option(help="Accepted findings.")] = Path("policies/exceptions.yaml"),
     output: Annotated[Path, typer.Option(help="Directory for scan.json.")] = Path("scan"),
     partial: Annotated[
-        bool, typer.Option("--partial", help="Exceptions may speak of objects that are not among those given.")
+        bool,
+        typer.Option("--partial", help="Exceptions may speak of objects and findings that those given do not have."),
     ] = False,
 ) -> None:
     """Scan Kubernetes objects with checkov, KICS and kubeconform, offline. Exit code 12 when something is open.

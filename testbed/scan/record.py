@@ -40,10 +40,10 @@ class Record(FileModel):
 
 
 def conclude(scanned: Iterable[Scanned], exceptions: Exceptions, verdict: Verdict, *, partial: bool) -> Record:
-    """The record of a scan. ``partial``: exceptions whose objects are not among those given are no problem."""
+    """The record of a scan. ``partial``: not everything is given, so exceptions that nothing needs are no problem."""
     problems = [f"exception {f.scanner} {f.rule} for {f.object} ended on {e.until}" for f, e in verdict.expired]
-    problems += [f"exception {u.scanner} {u.rule}: {u.pattern} has no such finding any more" for u in verdict.idle]
     if not partial:
+        problems += [f"exception {u.scanner} {u.rule}: {u.pattern} has no such finding any more" for u in verdict.idle]
         problems += [f"exception {u.scanner} {u.rule}: there is no object {u.pattern}" for u in verdict.absent]
     return Record(
         when=datetime.now(UTC),

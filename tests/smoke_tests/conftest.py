@@ -250,6 +250,8 @@ def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeKubectl:
             "get namespace kube-system": {"metadata": {"uid": "the-uid"}},
             "version": {"serverVersion": {"gitVersion": "v1.34.4"}},
             "get pods*": {"items": []},
+            "apply*": {},
+            "delete authorizationpolicies.security.istio.io/sealift-smoke-change*": {},
         }
     )
     return fake

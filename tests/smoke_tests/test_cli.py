@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from mirror.errors import BadInput, ChecksFailed
 from mirror.receipt import Receipt
-from smoke_tests import streaming
+from smoke_tests import changes, streaming
 from smoke_tests.cli import app
 from smoke_tests.evidence import Evidence
 
@@ -32,6 +32,7 @@ def arguments(
 ) -> list[str]:
     monkeypatch.setattr(streaming, "A_MINUTE", 0.2)
     monkeypatch.setattr(streaming, "MARGIN", 0.1)
+    monkeypatch.setattr(changes, "LEAST", 0)  # The policies of a fake cluster change nothing.
     behaviour.max_model_len = 2000
     (tmp_path / "outputs.json").write_text(json.dumps(outputs))
     receipt.write(tmp_path / "receipt.json")

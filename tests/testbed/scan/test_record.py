@@ -65,7 +65,8 @@ def test_an_exception_that_has_ended_fails_the_scan() -> None:
     assert found.verdict == "failed"
 
 
-def test_an_exception_without_a_finding_fails_the_scan() -> None:
+def test_an_exception_without_a_finding_fails_the_scan_unless_it_is_partial() -> None:
+    assert concluded(scanned("pod/a/x"), "pod/a/x", "pod/a/mended", partial=True).verdict == "passed"
     found = concluded(scanned("pod/a/x"), "pod/a/x", "pod/a/mended")
     assert found.problems == ["exception checkov R1: pod/a/mended has no such finding any more"]
 
