@@ -18,7 +18,7 @@ from smoke_tests.gateway import openai_client
 from smoke_tests.streaming import Stream
 
 GROUP = Group.API
-ATTEMPTS = 3
+ATTEMPTS = 6
 HELLO: list[Any] = [{"role": "user", "content": "Say hello."}]
 
 
