@@ -71,7 +71,8 @@ def install_environment() -> None:
     if not python.exists():
         quiet([sys.executable, "-m", "venv", str(ENVIRONMENT)])
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    quiet([*pip, "--require-hashes", "-r", str(LOCK)])
+    # The lock is whole; left to look for dependencies, pip also asks for an extra at its newest version and refuses that.
+    quiet([*pip, "--no-deps", "--require-hashes", "-r", str(LOCK)])
     quiet(
         [
             *pip,

@@ -59,7 +59,7 @@ def _kept(cache: Path, name: str, pins: Path) -> Path:
 def _install_checkov(environment: Path) -> None:
     _run([sys.executable, "-m", "venv", str(environment)])
     pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([*pip, "--require-hashes", "--requirement", str(REQUIREMENTS)])
+    _run([*pip, "--no-deps", "--require-hashes", "--requirement", str(REQUIREMENTS)])
 
 
 def _copy_queries(directory: Path) -> None:
