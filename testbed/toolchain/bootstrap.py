@@ -71,7 +71,7 @@ def install_environment() -> None:
     if not python.exists():
         quiet([sys.executable, "-m", "venv", str(ENVIRONMENT)])
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    # The lock is whole; left to look for dependencies, pip also asks for an extra at its newest version and refuses that.
+    # The lock is whole. Left to look for dependencies, pip asks for an extra at its newest version, and refuses that.
     quiet([*pip, "--no-deps", "--require-hashes", "-r", str(LOCK)])
     quiet(
         [
