@@ -14,7 +14,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from pydantic import Field
 
-from mirror.document import FileModel, write_atomically
+from mirror.atomic import write_atomically
+from mirror.document import FileModel
 from mirror.errors import BadInput
 
 from . import jwks
@@ -42,7 +43,9 @@ class IssuerKey(FileModel):
     @classmethod
     def new(cls, issuer: str, audience: str) -> IssuerKey:
         """A new key, which nobody knows yet."""
-        made = ECKey.generate_key("P-256", {"use": "sig", "alg": ALGORITHM}, auto_kid=True)
+        # No thumbprint: one in sixty-four begins with a dash, and a command line takes that for an option.
+        kid = secrets.token_hex(8)
+        made = ECKey.generate_key("P-256", {"use": "sig", "alg": ALGORITHM, "kid": kid})
         return cls(issuer=issuer, audience=audience, key={k: str(v) for k, v in made.as_dict(private=True).items()})
 
     @property

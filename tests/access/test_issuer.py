@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +34,10 @@ def test_the_private_key_is_its_owners_alone_and_the_public_ones_hold_nothing_pr
     assert mode(issuer.directory) == 0o700
     assert "d" not in issuer.jwks()["keys"][0]
     assert jwks.checked(issuer.jwks(), "x") == issuer.jwks()
+
+
+def test_a_keys_id_is_no_option_on_any_command_line() -> None:
+    assert all(re.fullmatch(r"[0-9a-f]{16}", IssuerKey.new("keys.models.test", "models.test").kid) for _ in range(100))
 
 
 def test_a_private_key_never_shows_itself_in_an_error_or_a_log(issuer: Issuer) -> None:
