@@ -78,7 +78,7 @@ def chart(archive: Path, *, release: str, namespace: str, values: dict[str, Any]
 
 def release(paths: Iterable[Path]) -> list[Document]:
     """The manifests of release YAML, file after file; raises BadInput for what ``parse`` refuses."""
-    return parse([(p.name, p.read_text(encoding="utf-8")) for p in paths])
+    return parse([(p.name, _text(p.name, p.read_bytes())) for p in paths])
 
 
 def parse(files: Iterable[tuple[str, str]]) -> list[Document]:
@@ -119,6 +119,13 @@ def _nodes(value: Any, known: dict[int, int]) -> int:  # noqa: ANN401 - any YAML
     return known[id(value)]
 
 
+def _text(name: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as e:
+        raise BadInput(name, f"it is no text: {e}", "Take the file as upstream publishes it.") from e
+
+
 def _objects(name: str, text: str) -> Iterable[Document]:
     try:
         loaded = list(yaml.load_all(shallow(text), ManifestLoader))
@@ -157,10 +164,11 @@ def _helm(command: list[str], scratch: Path) -> str:
         environment[f"HELM_{what}"] = str(scratch / what.lower())
     environment |= {"HOME": str(scratch), "KUBECONFIG": str(scratch / "no-kubeconfig")}
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
     except FileNotFoundError as e:
         raise ToolMissing("helm", "it is not on PATH", "Install Helm 3; the bundle's tools hold one.") from e
     if done.returncode:
-        why = re.sub(r"\s+", " ", done.stderr).strip() or f"it ended with status {done.returncode}"
+        said = re.sub(r"\s+", " ", done.stderr.decode(errors="replace")).strip()
+        why = said or f"it ended with status {done.returncode}"
         raise ToolMissing(f"helm template {command[2]} {Path(command[3]).name}", why, "Mend the chart's values.")
-    return done.stdout
+    return _text(Path(command[3]).name, done.stdout)

@@ -66,7 +66,10 @@ def verify(bundle: Path, pinned: bytes, state: Path) -> Verified:
     except (RepositoryError, DownloadError) as e:
         raise _refusal(e, bundle / METADATA, state, before) from e
     targets = _accepted(state, Targets.type)
-    _files(bundle, targets)
+    try:
+        _files(bundle, targets)
+    except Untrusted as e:
+        raise _twin(bundle, targets) or e from e
     timestamp, root = _accepted(state, Timestamp.type), _accepted(state, Root.type)
     signers = set.intersection(*(set(m.signatures) for m in (targets, timestamp)))
     return Verified(
@@ -111,6 +114,19 @@ def _files(bundle: Path, targets: Metadata) -> None:  # type: ignore[type-arg]
         except LengthOrHashMismatchError as e:
             why = f"it is not the file that was signed as version {targets.signed.version}: mixed or changed"
             raise Untrusted(str(file), why, AGAIN) from e
+
+
+def _twin(bundle: Path, targets: Metadata) -> Untrusted | None:  # type: ignore[type-arg]
+    """What to say where ``bundle`` is another one of the version that was accepted: TUF's client keeps the first."""
+    with contextlib.suppress(OSError, RepositoryError):
+        carried: Metadata = Metadata.from_bytes((bundle / METADATA / f"{Targets.type}.json").read_bytes())  # type: ignore[type-arg]
+        if carried.signed_bytes != targets.signed_bytes:
+            why = (
+                f"another bundle was accepted here before as version {targets.signed.version}, as which this is signed"
+            )
+            instead = "Have it signed again, as a newer one: sealift bundle sign, without --version."
+            return Untrusted(str(bundle), why, instead)
+    return None
 
 
 def _refusal(e: Exception, carried: Path, state: Path, before: int | None) -> SealiftError:

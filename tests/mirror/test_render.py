@@ -116,6 +116,12 @@ def test_without_helm_the_message_says_so(tmp_path: Path, monkeypatch: pytest.Mo
         render.chart(Path("c.tgz"), release="r", namespace="n", values={}, kubernetes="1.34")
 
 
+def test_a_file_that_is_no_text_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"kind: \xff")
+    with pytest.raises(BadInput, match=r"a\.yaml.*no text"):
+        render.release([tmp_path / "a.yaml"])
+
+
 def test_aliases_that_stand_for_billions_of_values_are_refused_at_once() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]

@@ -104,6 +104,17 @@ def test_metadata_of_two_bundles_of_one_version_is_refused_by_its_files(people: 
     assert "mixed or changed" in found.why
 
 
+def test_another_bundle_of_the_version_that_was_accepted_is_refused_as_such(people: People) -> None:
+    one, other = people.bundle("one", "a"), people.bundle("other", "b")
+    people.sign(one, 3)
+    people.sign(other, 3)
+    people.trust().verify(one, accept=True)
+    found = refused(people, other)
+    assert found.why == "another bundle was accepted here before as version 3, as which this is signed"
+    (other / METADATA / "targets.json").write_text("no metadata")
+    assert "mixed or changed" in refused(people, other).why
+
+
 def test_a_changed_file_is_refused_by_name(people: People) -> None:
     bundle = people.signed(3)
     (bundle / "sealift.lock").write_text("kcol")
