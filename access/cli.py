@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mirror.document import write_atomically
+from mirror.atomic import write_atomically
 from mirror.errors import BadInput
 
 app = typer.Typer(no_args_is_help=True, help="Make and rotate the site's issuer; issue and look at API keys.")

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import openai
 
-from mirror.document import write_atomically
+from mirror.atomic import write_atomically
 
 from .file import Failure, Request, Response, Result, read_results, text
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from .document import Loader, write_atomically
+from .atomic import write_atomically
+from .document import Loader
 from .errors import BadInput
 
 AUDIT = "audit-policy.yaml"

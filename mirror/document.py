@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from .atomic import write_atomically as write_atomically
+from .atomic import write_atomically
 from .errors import BadInput
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import skopeo
-from .distribution.pull import PIECE, Target
+from .distribution.pull import PIECE, Target, exactly
 from .errors import BadInput, Damaged, NotUpstream, ToolMissing
 from .layout import OCI_LAYER, OCI_MANIFEST, Descriptor, Layout, encode, read_segments
 from .reference import Reference
@@ -78,17 +78,14 @@ class SkopeoSource:
         if copied is None:
             self._registries.fetch(reference, d, target)
             return
-        self._append(copied, d, target)
-        if target.digest() != d.digest:  # What an earlier run left was something else.
-            target.restart()
-            self._append(copied, d, target)
-        if target.digest() != d.digest:
-            raise Damaged(f"{copied.place} {d.digest}", f"its content is {target.digest()}", "Run the command again.")
 
-    def _append(self, copied: Copied, d: Descriptor, target: Target) -> None:
-        segments = copied.layout.segments(d.digest, target.position, d.size)
-        for piece in read_segments(segments, memoryview(bytearray(PIECE))):
-            target.write(piece)
+        def append(target: Target) -> None:
+            segments = copied.layout.segments(d.digest, target.position, d.size)
+            for piece in read_segments(segments, memoryview(bytearray(PIECE))):
+                target.write(piece)
+
+        if (found := exactly(d.digest, target, append)) != d.digest:
+            raise Damaged(f"{copied.place} {d.digest}", f"its content is {found}", "Run the command again.")
 
     def _of(self, reference: Reference) -> Copied | None:
         """The image that ``reference`` belongs to, by its tag or, where it has none, by its digest."""

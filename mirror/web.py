@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .distribution.endpoint import Client
-from .distribution.pull import Fetch, Target
+from .distribution.pull import Fetch, Target, exactly
 from .errors import Damaged, NotUpstream, RegistryRefused
 from .growing import PIECE
 from .lock import LockedFile
@@ -55,20 +55,11 @@ def _pieces(url: str, accept: str) -> Iterator[bytes]:
 
 
 def read(path: Path, file: LockedFile, target: Target) -> None:
-    """Bring the ``file`` that lies at ``path`` into ``target``, going on where it is; raises Damaged.
-
-    If what was there already was something else, it is read once more from its first byte.
-    """
-    if path.is_file() and path.stat().st_size == file.size:
-        begun = target.position > 0
-        _append(path, target)
-        if begun and target.digest() != f"sha256:{file.sha256}":
-            target.restart()
-            _append(path, target)
-        if target.digest() == f"sha256:{file.sha256}":
-            return
-        target.restart()
-    raise Damaged(str(path), f"it is not the locked file (sha256 {file.sha256})", "Lock again.")
+    """Bring the ``file`` that lies at ``path`` into ``target``, going on where it is; raises Damaged."""
+    wanted = f"sha256:{file.sha256}"
+    there = path.is_file() and path.stat().st_size == file.size
+    if not there or exactly(wanted, target, lambda target: _append(path, target)) != wanted:
+        raise Damaged(str(path), f"it is not the locked file (sha256 {file.sha256})", "Lock again.")
 
 
 def _append(path: Path, target: Target) -> None:

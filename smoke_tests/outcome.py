@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mirror.document import write_atomically
+from mirror.atomic import write_atomically
 from mirror.errors import ChecksFailed
 
 from . import page

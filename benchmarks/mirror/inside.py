@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mirror.document import FileModel, write_atomically
+from mirror.atomic import write_atomically
+from mirror.document import FileModel
 
 from . import content
 from .peers import Found, tool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPResponse
 from typing import Protocol
 
@@ -77,6 +77,22 @@ def blob(endpoint: Endpoint, repository: str, d: Descriptor, target: Target, sub
         raise Damaged(f"{subject} {d.digest}", f"the registry's content is {found}", "Ask another mirror.")
 
 
+def exactly(digest: str, target: Target, into: Callable[[Target], None]) -> str:
+    """Fill ``target`` by ``into``, which appends what it lacks; the digest found.
+
+    Once more from the first byte if that is not ``digest``, as an earlier run may have left something else. What is
+    wrong then too is forgotten.
+    """
+    into(target)
+    if target.digest() != digest:
+        target.restart()
+        into(target)
+    found = target.digest()
+    if found != digest:
+        target.restart()
+    return found
+
+
 class Fetch:
     """One file of a server, of a known size."""
 
@@ -94,15 +110,8 @@ class Fetch:
             self._endpoint.patiently(lambda: self._once(target), lambda: target.position)
 
     def exactly(self, digest: str, target: Target) -> str:
-        """Fill ``target``, once more from the first byte if what is there then is not ``digest``; the digest found."""
-        self.into(target)
-        if target.digest() != digest:
-            target.restart()
-            self.into(target)
-        found = target.digest()
-        if found != digest:
-            target.restart()
-        return found
+        """Fill ``target`` as :func:`exactly` does; raises as :meth:`into`."""
+        return exactly(digest, target, self.into)
 
     def _once(self, target: Target) -> None:
         start = target.position

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ..document import write_atomically
+from ..atomic import write_atomically
 from ..errors import BadInput
 from ..lock import Lock
 

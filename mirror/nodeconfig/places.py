@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..document import write_atomically
+from ..atomic import write_atomically
 from ..receipt import Receipt
 from ..reference import Reference, mirrored
 

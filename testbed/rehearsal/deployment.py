@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from access.issuer import JWKS_FILE, KEY_FILE, Issuer
-from mirror.document import write_atomically
+from mirror.atomic import write_atomically
 from mirror.errors import ChecksFailed
 from mirror.lock import Lock
 from mirror.receipt import Receipt

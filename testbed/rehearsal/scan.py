@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirror.document import write_atomically
+from mirror.atomic import write_atomically
 
 from .operator import Operator
 

@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from mirror import document
-from mirror.document import Loader, write_atomically
+from mirror.atomic import write_atomically
+from mirror.document import Loader
 from mirror.errors import BadInput
 
 from .operator import ROOT

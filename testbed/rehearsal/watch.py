@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mirror.document import write_atomically
+from mirror.atomic import write_atomically
 from testbed.node import Cluster, EgressReport, Site, egress
 
 CHECKS = "sealift-smoke"

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
 
-from mirror.document import write_atomically
+from mirror.atomic import write_atomically
 from mirror.errors import ToolMissing
 
 from .store import Blob, Store

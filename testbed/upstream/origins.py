@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from mirror.document import write_atomically
+from mirror.atomic import write_atomically
 from mirror.errors import BadInput, ToolMissing
 
 from . import debian, modules, packages

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mirror.atomic import write_atomically
 from mirror.catalog import Catalog
-from mirror.document import write_atomically
 from mirror.errors import ToolMissing
 from mirror.source_map import SourceMap
 from testbed.node.ledger import Book

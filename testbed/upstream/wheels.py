@@ -9,10 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mirror.atomic import write_atomically
 from mirror.bootstrap import wheel
 from mirror.bootstrap.declared import Bootstrap
 from mirror.bootstrap.target import Target, targets
-from mirror.document import write_atomically
 from mirror.errors import ToolMissing
 
 INDEX_HOST, FILES_HOST = "pypi.org", "files.pythonhosted.org"

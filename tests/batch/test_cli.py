@@ -3,7 +3,6 @@
 import json
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from batch.cli import batch
 from mirror.errors import BadInput, ChecksFailed
+from tests.serving import running
 
 
 def call(tmp_path: Path, ca_file: Path | None = None, url: str = "https://x.test/v1") -> None:
@@ -82,13 +82,10 @@ def gateway(tmp_path: Path) -> Iterator[str]:
     subprocess.run([*new, *made, *usage], cwd=tmp_path, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "ca.pem", tmp_path / "key.pem")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with running(server):
         yield f"https://127.0.0.1:{server.server_address[1]}/v1"
-        server.shutdown()
-        thread.join()
 
 
 def test_a_batch_is_answered_over_tls_with_the_key_and_the_authority_that_were_given(

@@ -11,6 +11,7 @@ import pytest
 
 from batch import file, run
 from batch.file import Request, Response, Result
+from tests.serving import running
 
 
 def requests(count: int) -> list[Request]:
@@ -110,14 +111,10 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def client() -> Iterator[openai.OpenAI]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-        with openai.OpenAI(base_url=url, api_key="key", max_retries=2) as made:
-            yield made
-        server.shutdown()
-        thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    with running(server), openai.OpenAI(base_url=url, api_key="key", max_retries=2) as made:
+        yield made
 
 
 def ask(client: openai.OpenAI, prompt: str) -> Result:

@@ -2,13 +2,13 @@ import functools
 import hashlib
 import http.server
 import random
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.mirror import limit
+from tests.serving import running
 
 CONTENT = {f"blob-{n}": random.Random(n).randbytes(100_000 * n) for n in range(8)}
 
@@ -27,13 +27,10 @@ def host(tmp_path: Path) -> Iterator[str]:
     for name, content in CONTENT.items():
         (served / name).write_bytes(content)
     handler = functools.partial(Quiet, directory=str(served))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    with running(server):
         yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
 
 
 def listed(path: Path, host: str, wrong: str | None = None) -> Path:

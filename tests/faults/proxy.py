@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tests.serving import running
+
 from ..mirror.distribution.fake import Server
 
 AFTER = 0.6
@@ -187,9 +189,5 @@ def before(
     made = Proxy(target, random.Random(seed), rate, budget)
     server = Server(("127.0.0.1", 0), type("Serving", (handler,), {"proxy": made}))
     made.host = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(server):
+        yield made

@@ -13,7 +13,6 @@ import socket
 import subprocess
 import tarfile
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,6 +41,7 @@ from mirror.platforms import cut
 from mirror.progress import Silent
 from mirror.registry import CHART_LAYER, Upstream
 from mirror.source_map import SourceMap
+from tests.serving import running
 
 HTPASSWD = "operator:$2b$04$2Ku05XKDHHM4AFv/CDvt3eZuZVHJyCItw1.vhPEFTLiZKmsd8ZS96\n"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -279,12 +279,8 @@ def serving() -> Iterator[Hub]:
     }
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Answer", (_Answer,), {"hub": made}))
     made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(server):
+        yield made
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from mirror.document import FileModel, merged, write_atomically
+from mirror.atomic import write_atomically
+from mirror.document import FileModel, merged
 from mirror.errors import BadInput
 
 

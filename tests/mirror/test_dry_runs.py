@@ -19,7 +19,7 @@ from mirror.progress import Silent
 from mirror.repair_request import RepairRequest
 
 from .distribution.fake import FakeRegistry, serving
-from .test_transport import Upside, blob
+from .upside import Upside, blob
 
 
 @pytest.fixture

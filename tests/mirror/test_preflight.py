@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from mirror import cli
 from mirror.errors import BadInput, ChecksFailed, WrongCluster
 from mirror.preflight import Cluster, Node, ask, feature, judge
+from tests.serving import running
 
 GATE = 'kubernetes_feature_enabled{name="ImageVolume",stage="BETA"} %d\n'
 
@@ -82,12 +82,8 @@ def api_server() -> Iterator[tuple[str, dict[str, str]]]:
     }
     kind = type("ApiServer", (_ApiServer,), {"answers": answers})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}", answers
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(server):
+        yield f"http://127.0.0.1:{server.server_address[1]}", answers
 
 
 def kubeconfig(path: Path, url: str) -> Path:

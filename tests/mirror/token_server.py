@@ -10,7 +10,6 @@ import http.server
 import json
 import secrets
 import ssl
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc import jwt
 from joserfc.jwk import ECKey
+
+from tests.serving import running
 
 ISSUER = "site-tokens"
 SERVICE = "site-registry"
@@ -94,9 +95,5 @@ def serving(certificate: Path, key: Path, people: Mapping[str, frozenset[str]]) 
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.daemon_threads = True
     made.url = f"https://127.0.0.1:{server.server_address[1]}/token"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(server):
+        yield made

@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -22,6 +21,7 @@ import pytest
 from mirror.receipt import Receipt
 from smoke_tests.cluster import Cluster
 from smoke_tests.environment import Environment, StackOutputs
+from tests.serving import running
 
 HOST = "chat-models.example.test"
 REGISTRY = "registry.test:5000"
@@ -176,13 +176,10 @@ def server(pki: Pki, behaviour: Behaviour) -> Iterator[int]:
     context.load_cert_chain(pki.certificate, pki.key)
     context.sni_callback = lambda _socket, name, _context: behaviour.names.append(name)
     handler = type("Handler", (OpenAIHandler,), {"behaviour": behaviour})
-    with QuietServer(("127.0.0.1", 0), handler) as server:
-        server.context = context
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    server = QuietServer(("127.0.0.1", 0), handler)
+    server.context = context
+    with running(server):
         yield server.server_address[1]
-        server.shutdown()
-        thread.join()
 
 
 KUBECTL = """#!{python}

@@ -6,7 +6,6 @@ import json
 import socketserver
 import ssl
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -19,6 +18,7 @@ from smoke_tests import session
 from smoke_tests.cluster import Cluster
 from smoke_tests.environment import Environment
 from smoke_tests.evidence import CheckResult, Group, Result
+from tests.serving import running
 
 if TYPE_CHECKING:
     from tests.smoke_tests.conftest import Behaviour, FakeKubectl
@@ -40,11 +40,8 @@ def listen(stack: ExitStack, serve: Callable[[Any], None]) -> int:
             with suppress(OSError):
                 serve(self.request)
 
-    server = stack.enter_context(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Each))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    stack.callback(thread.join)
-    stack.callback(server.shutdown)
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Each)
+    stack.enter_context(running(server))
     return int(server.server_address[1])
 
 

@@ -9,7 +9,6 @@ import json
 import os
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,7 +22,9 @@ import yaml
 
 from components.documents import Document
 from testbed.upstream import modules
-from tests.testbed.pulumi.real.conftest import ControlPlane, free_ports, program_path
+from tests.api_server import free_ports, program
+from tests.serving import running
+from tests.testbed.pulumi.real.conftest import ControlPlane
 
 NAMESPACE = "istio-system"
 SECONDS = 20
@@ -65,15 +66,9 @@ class Upstream:
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
         self.port = server.server_address[1]
-        try:
+        with running(server):
             yield self
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
 
 
 @dataclass
@@ -104,7 +99,7 @@ class Gateway:
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=json.dumps(listed))
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
-        command = [program_path("kubectl"), f"--kubeconfig={self.plane.kubeconfig}", *arguments]
+        command = [program("kubectl"), f"--kubeconfig={self.plane.kubeconfig}", *arguments]
         done = subprocess.run(command, input=given, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -203,7 +198,7 @@ class Gateway:
             "POD_NAMESPACE": NAMESPACE,
             "POD_NAME": "istiod",
         }
-        with self._process("istiod", [program_path("pilot-discovery"), *words], {**os.environ, **switches}):
+        with self._process("istiod", [program("pilot-discovery"), *words], {**os.environ, **switches}):
             self.until("istiod is ready", lambda: _listens(grpc))
             yield
 

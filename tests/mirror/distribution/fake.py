@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.serving import running
+
 
 def sha256(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -287,9 +289,5 @@ def serving() -> Iterator[FakeRegistry]:
     made = FakeRegistry()
     server = Server(("127.0.0.1", 0), type("Serving", (Handler,), {"registry": made}))
     made.host = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(server):
+        yield made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import pytest
 
 from mirror.distribution.authorities import Authorities
 from mirror.distribution.connection import Connections
+from tests.serving import running
 
 if TYPE_CHECKING:
     from conftest import Authority
@@ -33,12 +33,8 @@ def host(site_ca: Authority) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda *_: None  # type: ignore[method-assign,assignment]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(server):
+        yield f"127.0.0.1:{server.server_address[1]}"
 
 
 def test_an_authority_in_a_file_is_believed_without_reading_the_systems(host: str, site_ca: Authority) -> None:

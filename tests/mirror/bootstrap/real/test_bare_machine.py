@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.document import write_atomically
+from mirror.atomic import write_atomically
 from testbed.toolchain import wheel
 from testbed.toolchain.cache import cache_directory
 from testbed.upstream import upstream, web

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,25 +19,10 @@ import yaml
 from testbed.pulumi.launch import prepare
 from testbed.pulumi.provider.api import Api, ApiError
 from testbed.pulumi.provider.kubeconfig import Access, access
-from testbed.toolchain.cache import cache_directory
+from tests.api_server import free_ports, program
 
 PROGRAM = Path(__file__).with_name("program.py")
 TOKEN = "loopback-only"
-
-
-def program_path(name: str) -> str:
-    """A program that the toolchain has built, or one on PATH."""
-    found = shutil.which(name, path=os.pathsep.join([str(cache_directory() / "bin"), os.environ["PATH"]]))
-    assert found is not None, f"{name} is not built: run `make rehearse` once, or put it on PATH"
-    return found
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [found.getsockname()[1] for found in sockets]
-    for found in sockets:
-        found.close()
-    return ports
 
 
 class ControlPlane:
@@ -103,7 +87,7 @@ class ControlPlane:
 
     def _run(self, name: str, *arguments: str) -> None:
         with (self.directory / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen([program_path(name), *arguments], stdout=log, stderr=log)
+            process = subprocess.Popen([program(name), *arguments], stdout=log, stderr=log)
         self._processes.append(process)
 
     def _write_kubeconfig(self) -> None:
@@ -192,7 +176,7 @@ class Stack:
 
 @pytest.fixture
 def stack(tmp_path: Path, kubeconfig: Path) -> Stack:
-    bin_dir = Path(program_path("pulumi")).parent
+    bin_dir = Path(program("pulumi")).parent
     launch = prepare(bin_dir, Path(sys.executable), tmp_path / "state", passphrase="of a test")
     (tmp_path / "project").mkdir()
     environment = {**os.environ, **launch.environment, "KUBECONFIG": str(kubeconfig)}
