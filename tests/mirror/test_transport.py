@@ -289,7 +289,8 @@ LAYERS = st.lists(st.sampled_from([f"layer-{n}" for n in range(6)]), min_size=1,
 SIDES = st.dictionaries(st.sampled_from([f"up.test/org/{n}:1" for n in "abcd"]), LAYERS, min_size=1)
 
 
-@settings(max_examples=15, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=15)
 @given(old=SIDES, new=SIDES)
 def test_a_delta_applied_to_what_it_was_made_since_gives_the_whole(
     old: dict[str, list[str]], new: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
