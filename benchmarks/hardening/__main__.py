@@ -12,6 +12,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -20,7 +22,7 @@ from typing import NamedTuple
 from smoke_tests import keys, session
 from smoke_tests.environment import Environment
 
-from . import copy
+from . import copy, cores
 from .load import KEY_VARIABLE, Measured
 
 ROUNDS = 3
@@ -80,14 +82,39 @@ def table(found: dict[tuple[str, Case], list[Measured]], first: str) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Measure in turn, so that what else the machine does falls on all of them."""
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("stack-outputs", "receipt", "kubeconfig", "issuer-key"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="Of each load.")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    given = parser.parse_args()
+    parser.add_argument(
+        "--apart",
+        action="store_true",
+        help="The model server alone on the first core, all that is around it on others.",
+    )
+    return parser.parse_args()
+
+
+def rounds(count: int, seconds: float, tried: Sequence[Way], key: str) -> dict[tuple[str, Case], list[Measured]]:
+    """All ways in turn, ``count`` times; each is told as it is measured."""
+    found: dict[tuple[str, Case], list[Measured]] = {(w.name, c): [] for c in CASES for w in tried}
+    for way in tried:
+        measure(way, Case(2, 16), 3, key)
+    for number in range(1, count + 1):
+        for case in CASES:
+            for way in tried:
+                measured = measure(way, case, seconds, key)
+                found[way.name, case].append(measured)
+                said = f"{case.users:2} users, {case.tokens:3} tokens, {way.name}: {measured.per_second:.0f} tokens/s"
+                print(f"round {number}, {said}", flush=True)
+    return found
+
+
+def main() -> None:
+    """Measure in turn, so that what else the machine does falls on all of them."""
+    given = arguments()
     environment, cluster = session.reach(
         given.stack_outputs, given.receipt, given.kubeconfig, None, None, given.issuer_key
     )
@@ -95,23 +122,16 @@ def main() -> None:
     key = keys.for_model(environment, model) or ""
     with (
         tempfile.NamedTemporaryFile("w", suffix=".crt") as authority,
-        copy.running(environment, cluster, model) as pod,
+        copy.running(environment, cluster, model) as copied,
     ):
         authority.write(environment.outputs.ca_certificate)
         authority.flush()
-        tried = ways(environment, model.served_name, model.url, pod, Path(authority.name))
-        for way in tried:
-            measure(way, Case(2, 16), 3, key)
-        found: dict[tuple[str, Case], list[Measured]] = {(w.name, c): [] for c in CASES for w in tried}
-        for round_ in range(given.rounds):
-            for case in CASES:
-                for way in tried:
-                    measured = measure(way, case, given.seconds, key)
-                    found[way.name, case].append(measured)
-                    said = (
-                        f"{case.users:2} users, {case.tokens:3} tokens, {way.name}: {measured.per_second:.0f} tokens/s"
-                    )
-                    print(f"round {round_ + 1}, {said}", flush=True)
+        tried = ways(environment, model.served_name, model.url, copy.address(copied), Path(authority.name))
+        labels = ",".join(f"{k}={v}" for k, v in copy.GATEWAY.items())
+        gateways = cluster.items("pods", "-n", environment.outputs.gateway.namespace, "-l", labels)
+        pods = [copied, *gateways, *cluster.predictor_pods(model.name, model.namespace)]
+        with cores.apart(pods) if given.apart else nullcontext():
+            found = rounds(given.rounds, given.seconds, tried, key)
     print(table(found, tried[0].name))
 
 

@@ -16,13 +16,15 @@ from smoke_tests.predictors import MODEL_SERVER
 NAMESPACE = "sealift-load"
 HOST = "sealift-load"
 PORT = 8080
+GATEWAY = {"istio": "ingressgateway"}
+"""Labels of the ingress gateway's pods."""
 _READY_SECONDS = 300
 _LABELS = {"app": "sealift-load"}
 
 
 @contextmanager
-def running(environment: Environment, cluster: Cluster, model: ServedModel) -> Iterator[str]:
-    """A copy of ``model`` (in Standard mode) while it runs; gives its pod's ``address:port``, in plaintext."""
+def running(environment: Environment, cluster: Cluster, model: ServedModel) -> Iterator[Document]:
+    """A copy of ``model`` (in Standard mode) while it runs; gives its pod."""
     pod = cluster.predictor_pods(model.name, model.namespace)[0]
     try:
         cluster.apply(_namespace())
@@ -30,7 +32,7 @@ def running(environment: Environment, cluster: Cluster, model: ServedModel) -> I
             _pod(pod), _service(), _grant(model), _route(environment, model), _admitted(environment), _way_out()
         )
         cluster.wait_ready(HOST, NAMESPACE, seconds=_READY_SECONDS)
-        yield f"{cluster.get('pod', HOST, '-n', NAMESPACE)['status']['podIP']}:{PORT}"
+        yield cluster.get("pod", HOST, "-n", NAMESPACE)
     finally:
         for kind, name, namespace in _ELSEWHERE:
             cluster.ask("delete", kind, name, "-n", namespace.format(model=model), "--ignore-not-found")
@@ -42,6 +44,11 @@ _ELSEWHERE = (
     ("authorizationpolicy", HOST, "istio-system"),
     ("networkpolicy", HOST, "istio-system"),
 )
+
+
+def address(pod: Document) -> str:
+    """Where the copy's ``pod`` answers in plaintext, as ``address:port``."""
+    return f"{pod['status']['podIP']}:{PORT}"
 
 
 def host(environment: Environment) -> str:
@@ -97,14 +104,14 @@ def _admitted(environment: Environment) -> Document:
         "from": [{"source": {"requestPrincipals": ["*"]}}],
         "to": [{"operation": {"hosts": [host(environment), f"{host(environment)}:*"]}}],
     }
-    spec = {"selector": {"matchLabels": {"istio": "ingressgateway"}}, "action": "ALLOW", "rules": [rule]}
+    spec = {"selector": {"matchLabels": GATEWAY}, "action": "ALLOW", "rules": [rule]}
     return _object("security.istio.io/v1", "AuthorizationPolicy", spec, "istio-system")
 
 
 def _way_out() -> Document:
     target = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}}
     spec = {
-        "podSelector": {"matchLabels": {"istio": "ingressgateway"}},
+        "podSelector": {"matchLabels": GATEWAY},
         "policyTypes": ["Egress"],
         "egress": [{"to": [target], "ports": [{"protocol": "TCP", "port": PORT}]}],
     }
