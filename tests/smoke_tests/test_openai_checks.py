@@ -98,9 +98,11 @@ def client(spoil: Callable[[Any], Any] = lambda answer: answer, **answers: Any) 
 EMBEDDING_CHECKS = [embedding_checks.test_batch, embedding_checks.test_length]
 
 
-def test_right_vectors_pass() -> None:
+def test_right_vectors_pass_and_are_told() -> None:
     for check in EMBEDDING_CHECKS:
-        check(client(), MODEL, {})
+        facts: dict[str, Any] = {}
+        check(client(), MODEL, facts)
+        assert facts
     embedding_checks.test_order(client(), MODEL)
 
 
@@ -168,8 +170,10 @@ def test_anothers_vector_fails(through: Callable[[Any], None]) -> None:
         many_checks.test_embeddings_at_once(ENVIRONMENT, client(), MODEL, {})
 
 
-def test_a_call_of_the_right_tool_passes() -> None:
-    structured_checks.test_tool(client(), MODEL, "required", {})
+def test_a_call_of_the_right_tool_passes_and_is_told() -> None:
+    facts: dict[str, Any] = {}
+    structured_checks.test_tool(client(), MODEL, "required", facts)
+    assert facts
 
 
 @pytest.mark.parametrize(
@@ -233,9 +237,11 @@ def test_a_server_that_goes_on_for_nobody_fails(seen: list[Work], said: str, mon
         cancel_checks.test_cancel(client(), CLUSTER, MODEL, {})
 
 
-def test_a_server_that_stops_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_stops_passes_and_its_work_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_metrics, "work", works(Work(0, 0), Work(16, 40), Work(3, 60), Work(0, 64)))
-    cancel_checks.test_cancel(client(), CLUSTER, MODEL, {})
+    facts: dict[str, Any] = {}
+    cancel_checks.test_cancel(client(), CLUSTER, MODEL, facts)
+    assert facts
 
 
 class Posting:
