@@ -1,4 +1,4 @@
-"""The programs of the rehearsal, built from pinned Go modules into the cache, one module after another."""
+"""The programs of the rehearsal, built from pinned Go modules into the cache, two modules at a time."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from typing import Literal
 
 from mirror.document import Strict, validate
 from mirror.errors import ToolMissing
+from mirror.parallel import Stop, parallel
 
 HERE = Path(__file__).parent
+AT_ONCE = 2
+"""Modules whose programs are built side by side: links keep one core busy, and downloads none."""
 Report = Callable[[str], None]
 Group = Literal["rehearsal", "benchmarks"]
 """For what programs are built: nothing builds the ones of the other."""
@@ -107,18 +110,28 @@ def ensure(directory: Path, report: Report, modules: list[Module] | None = None)
     names.mkdir(exist_ok=True)
     builds = plan(declared() if modules is None else modules)
     missing = [b for b in builds if not (store / b.key).exists()]
-    for number, b in enumerate(missing, 1):
-        target = store / b.key
-        if found := _present(b.program, names):
-            target.symlink_to(found)
-            continue
-        started = time.monotonic()
-        report(f"building {b.program.name} ({number} of {len(missing)})")
-        _build(b, target)
-        report(f"built {b.program.name}: {target.stat().st_size / 1e6:.0f} MB in {time.monotonic() - started:.0f} s")
+    stop, numbers = Stop(), {b.key: f"{n} of {len(missing)}" for n, b in enumerate(missing, 1)}
+
+    def build(source: Path) -> None:
+        for b in (b for b in missing if b.source == source):
+            stop.check()
+            _build_or_find(b, store / b.key, names, numbers[b.key], report)
+
+    parallel(build, dict.fromkeys(b.source for b in missing), AT_ONCE, stop)
     for b in builds:
         _link(names / b.program.name, store / b.key)
     return names
+
+
+def _build_or_find(build: Build, target: Path, names: Path, number: str, report: Report) -> None:
+    if found := _present(build.program, names):
+        target.symlink_to(found)
+        return
+    started = time.monotonic()
+    report(f"building {build.program.name} ({number})")
+    _build(build, target)
+    size = target.stat().st_size / 1e6
+    report(f"built {build.program.name}: {size:.0f} MB in {time.monotonic() - started:.0f} s")
 
 
 def _key(module: Module, program: Program) -> str:

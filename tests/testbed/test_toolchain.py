@@ -72,6 +72,41 @@ def test_a_build_that_fails_says_what_the_compiler_said(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_missing_is_built_once_and_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modules = []
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+        given = [{"name": f"{name}-a", "package": "x/a"}, {"name": f"{name}-b", "package": "x/b"}]
+        modules.append(module(tmp_path / name, program=given))
+    built: list[str] = []
+
+    def build(b: Build, target: Path) -> None:
+        built.append(b.program.name)
+        target.write_text(b.program.name)
+
+    monkeypatch.setattr(programs, "_build", build)
+    told: list[str] = []
+    for _ in range(2):
+        names = programs.ensure(tmp_path, told.append, modules)
+    assert sorted(built) == sorted(p.name for m in modules for p in m.program)
+    assert [(names / n).read_text() for n in built] == built
+    assert [t for t in told if t.startswith("building one")] == ["building one-a (1 of 6)", "building one-b (2 of 6)"]
+
+
+def test_a_build_that_fails_ends_those_that_would_come_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    m = module(tmp_path, program=[{"name": "a", "package": "x/a"}, {"name": "b", "package": "x/b"}])
+    built: list[str] = []
+
+    def build(b: Build, target: Path) -> None:
+        built.append(b.program.name)
+        raise ToolMissing(b.program.name, "no", "Mend it.")
+
+    monkeypatch.setattr(programs, "_build", build)
+    with pytest.raises(ToolMissing):
+        programs.ensure(tmp_path, lambda _: None, [m])
+    assert built == ["a"]
+
+
 def test_too_little_disk_is_refused_before_the_work_starts(tmp_path: Path) -> None:
     with pytest.raises(NoSpace, match="needs 1000000000000"):
         disk.require(tmp_path, 10**21, "the rehearsal")
