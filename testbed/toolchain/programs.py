@@ -16,14 +16,14 @@ from typing import Literal
 
 from mirror.document import Strict, validate
 from mirror.errors import ToolMissing
-from mirror.parallel import Stop, parallel
+from mirror.parallel import MOMENT, Stop, Stopped, parallel
 
 HERE = Path(__file__).parent
 AT_ONCE = 2
 """Modules whose programs are built side by side: links keep one core busy, and downloads none."""
 COLLECTED = "400"
-"""How much the compiler lets its heap grow before it collects garbage, in percent: it is done with three quarters of the
-processor time that it takes at Go's own 100, and a fifth more memory."""
+"""Percent by which the compiler's heap grows before it collects garbage. It takes three quarters of the processor time
+that it takes at Go's own 100, and a fifth more memory."""
 Report = Callable[[str], None]
 Group = Literal["rehearsal", "benchmarks"]
 """For what programs are built: nothing builds the ones of the other."""
@@ -118,7 +118,7 @@ def ensure(directory: Path, report: Report, modules: list[Module] | None = None)
     def build(source: Path) -> None:
         for b in (b for b in missing if b.source == source):
             stop.check()
-            _build_or_find(b, store / b.key, names, numbers[b.key], report)
+            _build_or_find(b, store / b.key, names, numbers[b.key], report, stop)
 
     parallel(build, dict.fromkeys(b.source for b in missing), AT_ONCE, stop)
     for b in builds:
@@ -126,13 +126,13 @@ def ensure(directory: Path, report: Report, modules: list[Module] | None = None)
     return names
 
 
-def _build_or_find(build: Build, target: Path, names: Path, number: str, report: Report) -> None:
+def _build_or_find(build: Build, target: Path, names: Path, number: str, report: Report, stop: Stop) -> None:
     if found := _present(build.program, names):
         target.symlink_to(found)
         return
     started = time.monotonic()
     report(f"building {build.program.name} ({number})")
-    _build(build, target)
+    _build(build, target, stop)
     size = target.stat().st_size / 1e6
     report(f"built {build.program.name}: {size:.0f} MB in {time.monotonic() - started:.0f} s")
 
@@ -169,20 +169,32 @@ def _present(program: Program, own: Path) -> Path | None:
     return Path(found) if program.version.holds in said.stdout + said.stderr else None
 
 
-def _build(build: Build, target: Path) -> None:
+def _build(build: Build, target: Path, stop: Stop) -> None:
     partial = target.with_suffix(".partial")
     settings = {"CGO_ENABLED": str(int(build.module.cgo)), "GOFLAGS": "-buildvcs=false"}
     env = {"GOGC": COLLECTED, **os.environ, **settings}
-    done = subprocess.run(
-        build.command(partial), cwd=build.source, env=env, check=False, capture_output=True, text=True
-    )
-    if done.returncode:
+    with subprocess.Popen(build.command(partial), cwd=build.source, env=env, stderr=subprocess.PIPE, text=True) as go:
+        said = _until_done(go, stop)
+    if go.returncode:
         raise ToolMissing(
             build.program.name,
-            f"go build failed: {done.stderr.strip()[-2000:]}",
+            f"go build failed: {said.strip()[-2000:]}",
             f"Mend testbed/toolchain/{build.module.directory} or the way to the Go module proxy, and run again.",
         )
     partial.rename(target)
+
+
+def _until_done(process: subprocess.Popen[str], stop: Stop) -> str:
+    """What ``process`` said on standard error; it is ended when everything ends."""
+    while True:
+        try:
+            return process.communicate(timeout=MOMENT / 4)[1]
+        except subprocess.TimeoutExpired:
+            try:
+                stop.check()
+            except Stopped:
+                process.terminate()
+                raise
 
 
 def _link(name: Path, target: Path) -> None:

@@ -1,8 +1,12 @@
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mirror.errors import NoSpace, ToolMissing
+from mirror.parallel import Stop, Stopped
 from testbed.toolchain import disk, programs
 from testbed.toolchain.programs import Build, Module, Present, Program
 
@@ -68,7 +72,7 @@ def test_a_program_of_the_machine_is_used_only_in_the_right_version(
 def test_a_build_that_fails_says_what_the_compiler_said(tmp_path: Path) -> None:
     m = module(tmp_path)
     with pytest.raises(ToolMissing, match="go build failed"):
-        programs._build(Build(m, m.program[0], tmp_path, "k"), tmp_path / "out")
+        programs._build(Build(m, m.program[0], tmp_path, "k"), tmp_path / "out", Stop())
     assert not (tmp_path / "out").exists()
 
 
@@ -80,7 +84,7 @@ def test_what_is_missing_is_built_once_and_found_by_its_name(tmp_path: Path, mon
         modules.append(module(tmp_path / name, program=given))
     built: list[str] = []
 
-    def build(b: Build, target: Path) -> None:
+    def build(b: Build, target: Path, stop: Stop) -> None:
         built.append(b.program.name)
         target.write_text(b.program.name)
 
@@ -97,7 +101,7 @@ def test_a_build_that_fails_ends_those_that_would_come_after(tmp_path: Path, mon
     m = module(tmp_path, program=[{"name": "a", "package": "x/a"}, {"name": "b", "package": "x/b"}])
     built: list[str] = []
 
-    def build(b: Build, target: Path) -> None:
+    def build(b: Build, target: Path, stop: Stop) -> None:
         built.append(b.program.name)
         raise ToolMissing(b.program.name, "no", "Mend it.")
 
@@ -105,6 +109,16 @@ def test_a_build_that_fails_ends_those_that_would_come_after(tmp_path: Path, mon
     with pytest.raises(ToolMissing):
         programs.ensure(tmp_path, lambda _: None, [m])
     assert built == ["a"]
+
+
+def test_a_build_ends_when_everything_ends() -> None:
+    stop = Stop()
+    stop.now()
+    waiting = [sys.executable, "-c", "import signal; signal.pause()"]
+    with subprocess.Popen(waiting, stderr=subprocess.PIPE, text=True) as process:
+        with pytest.raises(Stopped):
+            programs._until_done(process, stop)
+        assert process.wait(5) == -signal.SIGTERM
 
 
 def test_too_little_disk_is_refused_before_the_work_starts(tmp_path: Path) -> None:
