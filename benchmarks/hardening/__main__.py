@@ -22,6 +22,7 @@ from typing import NamedTuple
 from smoke_tests import keys, session
 from smoke_tests.environment import Environment
 
+from ..refusal import told
 from . import copy, cores
 from .load import KEY_VARIABLE, Measured
 
@@ -112,7 +113,7 @@ def rounds(count: int, seconds: float, tried: Sequence[Way], key: str) -> dict[t
     return found
 
 
-def main() -> None:
+def main() -> int:
     """Measure in turn, so that what else the machine does falls on all of them."""
     given = arguments()
     environment, cluster = session.reach(
@@ -133,7 +134,8 @@ def main() -> None:
         with cores.apart(pods) if given.apart else nullcontext():
             found = rounds(given.rounds, given.seconds, tried, key)
     print(table(found, tried[0].name))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(told(main))

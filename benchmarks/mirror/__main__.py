@@ -14,8 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mirror.errors import SealiftError
-
+from ..refusal import told
 from .inside import Run
 from .peers import built, known, needed
 
@@ -42,25 +41,21 @@ def main() -> int:
     """Build what is missing, then measure in namespaces."""
     given = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # What is on the disk is removed then too.
-    try:
-        found = built(given.tools or known(), given.registry, lambda line: print(f"  {line}", flush=True))
-        with tempfile.TemporaryDirectory(prefix="sealift-bench-", dir=given.work or Path("/var/tmp")) as work:  # noqa: S108
-            needed(Path(work), found.tools, given.scale)
-            run = Run(
-                work=Path(work),
-                upstream=(given.content or Path(work) / "upstream").absolute(),
-                json_file=given.json and given.json.absolute(),
-                repeat=given.repeat,
-                scale=given.scale,
-                seed=given.seed,
-                found=found,
-            )
-            file = Path(work) / "run.json"
-            run.write(file)
-            return _apart([sys.executable, "-m", "benchmarks.mirror.inside", str(file)])
-    except SealiftError as e:
-        print(f"{e.given}\n  why: {e.why}\n  instead: {e.instead}", file=sys.stderr)
-        return e.exit_code
+    found = built(given.tools or known(), given.registry, lambda line: print(f"  {line}", flush=True))
+    with tempfile.TemporaryDirectory(prefix="sealift-bench-", dir=given.work or Path("/var/tmp")) as work:  # noqa: S108
+        needed(Path(work), found.tools, given.scale)
+        run = Run(
+            work=Path(work),
+            upstream=(given.content or Path(work) / "upstream").absolute(),
+            json_file=given.json and given.json.absolute(),
+            repeat=given.repeat,
+            scale=given.scale,
+            seed=given.seed,
+            found=found,
+        )
+        file = Path(work) / "run.json"
+        run.write(file)
+        return _apart([sys.executable, "-m", "benchmarks.mirror.inside", str(file)])
 
 
 def _apart(command: list[str]) -> int:
@@ -71,4 +66,4 @@ def _apart(command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(told(main))
