@@ -39,6 +39,9 @@ def rehearse(
     up_only: Annotated[
         bool, typer.Option("--up-only", help="Prove nothing: end when the first stack is up, and leave it up.")
     ] = False,
+    down: Annotated[
+        bool, typer.Option("--down", help="Only end what --keep or --up-only, or a run that was killed, left running.")
+    ] = False,
 ) -> None:
     """Bring bundle and stack up on this machine with egress denied, and prove that it serves. Needs root.
 
@@ -47,8 +50,15 @@ def rehearse(
     Example: sealift rehearse --stack dev --stack prod --work /var/tmp/rehearsal
 
     Example: sealift rehearse --stack dev --up-only
+
+    Example: sealift rehearse --down
     """
+    from .node import Site
     from .rehearsal.run import Rehearsal
+
+    if down:
+        print("it is down; files stay" if Site.take_down() else "nothing was up")
+        return
 
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console(highlight=False, soft_wrap=True)

@@ -73,6 +73,15 @@ class Site:
             raise
         return site
 
+    @staticmethod
+    def take_down(name: str = "sealift") -> bool:
+        """End what an earlier run of ``name`` left; False when that was nothing. Raises Busy while one still runs."""
+        book = Book(_LEDGERS / f"{name}.json")
+        found = bool(book.ledger.processes)
+        _clear(name, book)
+        book.close()
+        return found
+
     def run(
         self,
         argv: list[str],

@@ -12,7 +12,7 @@ import pytest
 
 from mirror.errors import BadInput, ToolMissing
 from testbed.node import site
-from testbed.node.ledger import Book, Busy
+from testbed.node.ledger import Book, Busy, Ledger
 from testbed.node.processes import Process, in_network_namespace, output, require, wait_until
 
 
@@ -66,14 +66,19 @@ def test_a_name_in_use_is_refused_even_to_its_own_process(book: Book, tmp_path: 
         Book(tmp_path / "site.json")
 
 
-def test_what_a_killed_orchestrator_left_is_ended_by_the_next(tmp_path: Path) -> None:
+def killed(directory: Path, name: str) -> None:
+    """An orchestrator of ``name`` that started a process, made directories, and was killed."""
     code = (
         "import os, pathlib, signal, sys; from testbed.node.ledger import Book; d = pathlib.Path(sys.argv[1]);"
-        "b = Book(d / 'site.json'); b.start('left', ['sleep', '60'], d / 'log', dict(os.environ));"
+        f"b = Book(d / '{name}.json'); b.start('left', ['sleep', '60'], d / 'log', dict(os.environ));"
         "b.own(d / 'made' / 'below'); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", code, str(directory)], cwd=Path(__file__).parents[2])
     assert done.returncode == -signal.SIGKILL
+
+
+def test_what_a_killed_orchestrator_left_is_ended_by_the_next(tmp_path: Path) -> None:
+    killed(tmp_path, "site")
     book = Book(tmp_path / "site.json")
     (left,) = book.ledger.processes
     assert left.alive
@@ -82,6 +87,16 @@ def test_what_a_killed_orchestrator_left_is_ended_by_the_next(tmp_path: Path) ->
     book.close()
     assert not left.alive
     assert not (tmp_path / "made").exists()
+
+
+def test_what_was_left_up_can_be_taken_down_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site, "_LEDGERS", tmp_path)
+    killed(tmp_path, "of-a-test")
+    (left,) = Ledger.read(tmp_path / "of-a-test.json").processes
+    assert site.Site.take_down("of-a-test")
+    assert not left.alive
+    assert not (tmp_path / "made").exists()
+    assert not site.Site.take_down("of-a-test")
 
 
 def test_a_ledger_of_another_boot_names_no_processes(tmp_path: Path) -> None:
