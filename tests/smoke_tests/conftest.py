@@ -95,8 +95,8 @@ class OpenAIHandler(BaseHTTPRequestHandler):
         started = time.monotonic()
         count = asked["max_tokens"] * asked.get("n", 1)
         for _ in range(count):
-            # What is held back waits so long that a busy machine's pauses are small beside it.
-            time.sleep(self.behaviour.token_seconds * (4 if self.behaviour.hold_back else 1))
+            # What is held back waits so long that what a busy machine takes to read it all is small beside it.
+            time.sleep(self.behaviour.token_seconds * (16 if self.behaviour.hold_back else 1))
             if not self.behaviour.hold_back:
                 self.event({"choices": [{"index": 0, "delta": {"content": "word "}}]})
             limit = self.behaviour.cut_after_seconds
