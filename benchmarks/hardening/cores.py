@@ -29,15 +29,17 @@ def apart(pods: Iterable[Document]) -> Iterator[None]:
     if len(every) == 1:
         raise ToolMissing("a second core", "this machine has one", "Measure without --apart, or elsewhere.")
     moved = {p: first if name == MODEL_SERVER else every - first for name, p in processes(pods)}
+    before = {t: os.sched_getaffinity(t) for p in moved for t in threads(p)}  # vLLM binds its workers' threads itself.
     try:
         for process, cores in moved.items():
-            keep_to(process, cores)
+            for thread in threads(process):
+                keep_to(thread, cores)
         os.sched_setaffinity(0, every - first)
         yield
     finally:
         os.sched_setaffinity(0, every)
-        for process in moved:
-            keep_to(process, every)
+        for thread in [t for p in moved for t in threads(p)]:
+            keep_to(thread, before.get(thread, every))
 
 
 def processes(pods: Iterable[Document]) -> list[tuple[str, int]]:
@@ -55,11 +57,17 @@ def processes(pods: Iterable[Document]) -> list[tuple[str, int]]:
     return found
 
 
-def keep_to(process: int, cores: set[int]) -> None:
-    """Let all threads of ``process`` run on ``cores`` alone, and those that they start."""
-    with suppress(FileNotFoundError, ProcessLookupError):  # One that has ended needs no core.
-        for thread in (PROC / str(process) / "task").iterdir():
-            os.sched_setaffinity(int(thread.name), cores)
+def threads(process: int) -> list[int]:
+    """Numbers of the threads of ``process``; none when it has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return [int(t.name) for t in (PROC / str(process) / "task").iterdir()]
+    return []
+
+
+def keep_to(thread: int, cores: set[int]) -> None:
+    """Let ``thread``, and those that it starts, run on ``cores`` alone; one that has ended needs none."""
+    with suppress(ProcessLookupError):
+        os.sched_setaffinity(thread, cores)
 
 
 def _control_groups(process: Path) -> str:

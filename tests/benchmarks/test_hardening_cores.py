@@ -55,3 +55,12 @@ def test_a_model_server_gets_the_first_core_and_all_is_as_before_afterwards(
         assert os.sched_getaffinity(process) == {min(before)}
         assert os.sched_getaffinity(0) == before - {min(before)}
     assert os.sched_getaffinity(process) == os.sched_getaffinity(0) == before
+
+
+def test_what_a_server_bound_itself_is_bound_so_again(process: int, groups: dict[int, str]) -> None:
+    groups[process] = "0::/kubepods/burstable/pod1/aaa"
+    bound = {max(os.sched_getaffinity(0))}
+    os.sched_setaffinity(process, bound)
+    with cores.apart([pod(kserve_container="aaa")]):
+        assert os.sched_getaffinity(process) != bound
+    assert os.sched_getaffinity(process) == bound
