@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -165,7 +166,7 @@ def _runtime(r: LockedRuntime) -> ReceivedRuntime:
 def _send(
     bundle: Bundle, registry: str, absent: list[Delivery], internal: Internal, site: Path, report: Report
 ) -> list[Missing]:
-    held = left_out(bundle, registry, internal)
+    held = left_out(bundle, registry, internal, absent)
     outgoing: dict[Outgoing, Delivery] = {}
     missing: dict[str, str] = {}
     for d in absent:
@@ -184,8 +185,11 @@ def _send(
     return [Missing(reference=reference, why=why) for reference, why in missing.items()]
 
 
-def left_out(bundle: Bundle, registry: str, internal: Internal) -> dict[str, str]:
-    """Where the registry has what the bundle leaves out: digest -> repository; raises Damaged naming what it lacks."""
+def left_out(bundle: Bundle, registry: str, internal: Internal, absent: list[Delivery]) -> dict[str, str]:
+    """Where the registry has what the bundle leaves out of ``absent``: digest -> repository.
+
+    Raises WrongTarget naming what it lacks. Of an image whose manifest the registry has, it has the blobs as well.
+    """
     since = bundle.contents.since
     if since is None:
         return {}
@@ -195,8 +199,10 @@ def left_out(bundle: Bundle, registry: str, internal: Internal) -> dict[str, str
             f"the bundle leaves out what {since.registry} has: it was made for that registry",
             f"Load it there; or have one made for {registry}: sealift inventory, bundle create --since.",
         )
+    host = registry.partition("/")[0]
     asked = [
-        (k, size, Reference.parse(f"{registry.partition('/')[0]}/{since.held[k]}")) for k, size in since.omitted.items()
+        (k, since.omitted[k], Reference.parse(f"{host}/{since.held[k]}"))
+        for k in sorted(_below(bundle, absent) & since.omitted.keys())
     ]
     there = each(lambda q: internal.has_blob(q[2], Descriptor("", q[0], q[1])), asked, ASKERS)
     lacks = [q for q, yes in zip(asked, there, strict=True) if not yes]
@@ -209,6 +215,15 @@ def left_out(bundle: Bundle, registry: str, internal: Internal) -> dict[str, str
             "Make a new inventory, and a bundle since that.",
         )
     return {k: r.repository for k, _, r in asked}
+
+
+def _below(bundle: Bundle, deliveries: list[Delivery]) -> set[str]:
+    """The digests of all that ``deliveries`` are made of. Those with a damaged manifest are reported when sent."""
+    found: set[str] = set()
+    for d in deliveries:
+        with suppress(Damaged):
+            found |= {below.digest for below in bundle.layout.walk(bundle.descriptor(d.entry))}
+    return found
 
 
 def keep_last(site: Path, received: Receipt) -> None:

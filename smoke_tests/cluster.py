@@ -20,6 +20,8 @@ from .environment import GatewayService
 
 Document = dict[str, Any]
 INFERENCE_SERVICE = "serving.kserve.io/inferenceservice"
+"""The label of a model's pods."""
+INFERENCE_SERVICES = "inferenceservices.serving.kserve.io"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import openai
 from . import keys
 from .environment import Environment, ServedModel
 
+COLD_SECONDS = 900
+"""A model at zero replicas may take so long to give its first answer, on a machine that starts others as well."""
 # An authority that signed nothing: made once, its key thrown away. Who trusts only it must refuse the gateway.
 OTHER_AUTHORITY = """\
 -----BEGIN CERTIFICATE-----
@@ -63,7 +65,7 @@ def http_client(
     key: str | None = None,
     authority: str | None = None,
     context: ssl.SSLContext | None = None,
-    seconds: float = 120,
+    seconds: float = COLD_SECONDS,
 ) -> httpx2.Client:
     """A client of the gateway for one model, with ``key`` if there is one.
 
@@ -79,7 +81,7 @@ def http_client(
 
 
 def openai_client(
-    environment: Environment, model: ServedModel, *, tenant: str | None = None, seconds: float = 120
+    environment: Environment, model: ServedModel, *, tenant: str | None = None, seconds: float = COLD_SECONDS
 ) -> openai.OpenAI:
     """The OpenAI client of ``tenant`` for ``model``; never retries, so that what it reports happened once.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +12,9 @@ from mirror.errors import ChecksFailed
 
 from . import page
 from .evidence import EVIDENCE, PAGE, CheckResult, Evidence, Result
+
+_NAMED = 8  # failed checks that the verdict names
+_TOLD = 160  # characters of what each of them met
 
 _STYLE = {Result.PASSED: "green", Result.FAILED: "bold red", Result.NOT_ASKED: "yellow"}
 
@@ -37,7 +41,16 @@ def conclude(console: Console, evidence: Evidence, directory: Path) -> None:
     if evidence.verdict == "failed":
         raise ChecksFailed(
             f"environment {evidence.environment.domain}",
-            f"{counts} in {page.duration(evidence.seconds)}",
+            f"{counts} in {page.duration(evidence.seconds)}{_named(evidence)}",
             f"Read {directory / PAGE}: each failed check says what it met.",
         )
     console.print(f"Passed: {counts} in {page.duration(evidence.seconds)}. Evidence: {directory / PAGE}", markup=False)
+
+
+def _named(evidence: Evidence) -> str:
+    """The checks that failed, a line each, so that the end of a log is enough to know them."""
+    failed = [c for c in evidence.checks if c.result is Result.FAILED]
+    lines = [f"{c.sentence} {textwrap.shorten(c.reason, _TOLD, placeholder=' ...')}" for c in failed[:_NAMED]]
+    if len(failed) > _NAMED:
+        lines.append(f"and {len(failed) - _NAMED} more")
+    return "".join(f"\n    {line}" for line in lines)

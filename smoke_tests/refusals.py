@@ -12,15 +12,10 @@ from .environment import Environment, ServedModel
 from .evidence import Fact
 from .gateway import http_client
 
-COLD_SECONDS = 900
-"""A model at zero replicas may take so long to give its first answer."""
 
-
-def models_list(
-    environment: Environment, model: ServedModel, key: str | None, *, seconds: float = COLD_SECONDS
-) -> httpx2.Response:
+def models_list(environment: Environment, model: ServedModel, key: str | None) -> httpx2.Response:
     """The answer of ``model`` to the harmless call."""
-    with http_client(environment, key=key, seconds=seconds) as client:
+    with http_client(environment, key=key) as client:
         return client.get(f"{model.url}/models")
 
 

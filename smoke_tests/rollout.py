@@ -26,9 +26,12 @@ PERCENT = 10
 REQUESTS = 300
 AFTER = 50
 """Requests after the canary was called back."""
-STEP_SECONDS = 600
+STEP_SECONDS = 900
+"""As long as a deployment waits for a model to become ready."""
 _AT_ONCE = 4
 _A_FEW = 30
+_BROKEN = ["python3", "-c", "raise SystemExit('this revision cannot start')"]
+"""Ends at once. Each start of a server that ends of a wrong argument takes a minute of processor from the others."""
 _PAUSE = 1.0
 """Seconds between two questions of the one who asks all the time: a tenant has so many a minute."""
 _SETTLING = 5
@@ -91,10 +94,11 @@ def tell(trial: Trial) -> Story:
 def _rolled(trial: Trial, seen: list[Answer]) -> Story:
     first = trial.state().newest
     begun = time.monotonic()
-    trial.make(*_fingerprint("broken"), "--there-is-no-such-argument")
+    trial.make(*_fingerprint("broken"), model={"command": _BROKEN})
     _until("the broken revision is made", trial, lambda: trial.state().newest != first)
     broken = trial.state().newest
     _until("the broken revision's server has ended", trial, lambda: bool(trial.crash(broken)))
+    _until("it was asked meanwhile", trial, lambda: sum(a.at >= begun for a in seen) >= _A_FEW)
     time.sleep(_SETTLING)
     crash, while_broken = trial.crash(broken), [a for a in seen if a.at >= begun]
 
@@ -124,8 +128,17 @@ def _fingerprint(name: str) -> tuple[str, str]:
 
 
 def _until(what: str, trial: Trial, reached: Callable[[], bool]) -> None:
-    if not wait_until(reached, seconds=STEP_SECONDS, every=1):
-        raise ToolMissing(f"the rollout of {trial.name}", f"after {STEP_SECONDS} s not yet: {what}", "See its events.")
+    """Wait for it. A busy API server that once gives no answer does not end the story."""
+
+    def asked() -> bool:
+        try:
+            return reached()
+        except ToolMissing:
+            return False
+
+    if not wait_until(asked, seconds=STEP_SECONDS, every=1):
+        why = f"after {STEP_SECONDS} s not yet: {what}: {trial.account()}"
+        raise ToolMissing(f"the rollout of {trial.name}", why, "See its events.")
 
 
 def _answers(trial: Trial, requests: int) -> list[Answer]:

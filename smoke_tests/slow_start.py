@@ -40,9 +40,10 @@ def wait_for(trial: Trial) -> ColdStart:
     Raises ToolMissing when it is never made; what the client raises comes through.
     """
     try:
-        trial.make(minReplicas=0, model={"command": late(_SLEEP)})
+        trial.make(minReplicas=0, model={"command": late(_SLEEP), "startupProbe": trial.startup_probe(PATIENCE)})
         if not wait_until(lambda: trial.state().ready, seconds=_MADE_SECONDS, every=1):
-            raise ToolMissing(f"model {trial.name}", f"not made in {_MADE_SECONDS} s", "See its events.")
+            why = f"not made in {_MADE_SECONDS} s: {trial.account()}"
+            raise ToolMissing(f"model {trial.name}", why, "See its events.")
         with trial.client(seconds=PATIENCE) as client:
             since = time.monotonic()
             answer = client.completions.create(model=trial.name, prompt="Good morning.", max_tokens=4)

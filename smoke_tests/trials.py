@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,16 +11,16 @@ import openai
 
 from mirror.document import merged
 
-from . import gateway_rules, keys
+from . import account, gateway_rules, keys
 from .authorization import KIND as POLICIES
-from .cluster import INFERENCE_SERVICE, Cluster, Document, wait_until
+from .cluster import INFERENCE_SERVICE, INFERENCE_SERVICES, Cluster, Document, wait_until
 from .environment import Environment, ServedModel
 from .gateway import openai_client
 from .predictors import MODEL_SERVER
 
-_KIND = "inferenceservices.serving.kserve.io"
+_RUNTIMES = "clusterservingruntimes.serving.kserve.io"
 _OWNER = {"app.kubernetes.io/managed-by": "sealift-smoke"}
-_SMALL: dict[str, Any] = {"requests": {"cpu": "50m", "memory": "1Gi"}}
+_SMALL: dict[str, Any] = {"requests": {"cpu": "150m", "memory": "1Gi"}}
 """A trial is asked little and gone soon; it should fit beside the stack's own models."""
 _GONE_SECONDS = 120
 
@@ -63,7 +64,7 @@ class Trial:
 
     def inference_service(self, arguments: Sequence[str], predictor: Document) -> Document:
         """What :meth:`make` makes."""
-        like = self.cluster.get(_KIND, self.like.name, "-n", self.like.namespace)
+        like = self.cluster.get(INFERENCE_SERVICES, self.like.name, "-n", self.like.namespace)
         kept = ("automountServiceAccountToken", "hostUsers", "priorityClassName", "securityContext")
         original = like["spec"]["predictor"]
         served = {k: original["model"][k] for k in ("modelFormat", "runtime", "storageUri")}
@@ -81,9 +82,20 @@ class Trial:
             "spec": {"predictor": spec},
         }
 
+    def startup_probe(self, seconds: int) -> Document:
+        """Its runtime's own, leaving the server ``seconds`` to start."""
+        original = self.cluster.get(INFERENCE_SERVICES, self.like.name, "-n", self.like.namespace)
+        runtime = self.cluster.get(_RUNTIMES, original["spec"]["predictor"]["model"]["runtime"])
+        probe: Document = next(c for c in runtime["spec"]["containers"] if c["name"] == MODEL_SERVER)["startupProbe"]
+        return {**probe, "failureThreshold": math.ceil(seconds / probe["periodSeconds"])}
+
     def state(self) -> State:
         """The model as KServe sees it."""
-        return State.of(self.cluster.get(_KIND, self.name, "-n", self.like.namespace))
+        return State.of(self.cluster.get(INFERENCE_SERVICES, self.name, "-n", self.like.namespace))
+
+    def account(self) -> str:
+        """How it stands, for whoever waited for it in vain."""
+        return account.of(self.cluster, self.name, self.like.namespace)
 
     def crash(self, revision: str) -> str:
         """How the model server of ``revision`` ended the last time; empty if it has not.
@@ -99,7 +111,7 @@ class Trial:
 
     def remove(self) -> None:
         """Delete all of it and wait until its pods are gone."""
-        for document in [*self._rules(), {"kind": _KIND, "metadata": {"name": self.name}}]:
+        for document in [*self._rules(), {"kind": INFERENCE_SERVICES, "metadata": {"name": self.name}}]:
             where = document["metadata"].get("namespace", self.like.namespace)
             self.cluster.delete(f"{document['kind']}/{document['metadata']['name']}", namespace=where)
         wait_until(lambda: not self._pods(), seconds=_GONE_SECONDS, every=2)

@@ -58,8 +58,8 @@ def load(
         opened = Bundle.open(bundle)
         if dry_run:
             deliveries = loading.plan(opened, registry)
-            loading.left_out(opened, registry, inside)
             there = loading.present(deliveries, inside)
+            loading.left_out(opened, registry, inside, [d for d in deliveries if d.target not in there])
             rows = [{"target": str(d.target), "size": d.entry.size, "there": d.target in there} for d in deliveries]
             lines = [
                 f"{'there' if d.target in there else 'send':6}{size(d.entry.size):>10}  {d.target}" for d in deliveries

@@ -26,7 +26,6 @@ from smoke_tests.probes import PLAIN, Probe
 GROUP = Group.ATTACKS
 AT_ONCE = 6
 SECONDS = 4
-COLD_SECONDS = 900
 INSIDE_URL = "https://kubernetes.default.svc.cluster.local/version"
 
 
@@ -71,7 +70,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 def awake(environment: Environment) -> None:
     """Every model runs: nobody is refused by a model that is not there."""
     for model in environment.outputs.models:
-        with openai_client(environment, model, seconds=COLD_SECONDS) as client:
+        with openai_client(environment, model) as client:
             client.models.list()
 
 

@@ -19,7 +19,6 @@ from smoke_tests.plugin import not_asked
 from smoke_tests.probes import CLIENT, PLAIN, PROBES, Probe
 
 GROUP = Group.EGRESS
-COLD_SECONDS = 900  # a model at zero replicas starts first
 INSIDE_URL = "https://kubernetes.default.svc.cluster.local/version"
 
 
@@ -69,7 +68,7 @@ def test_from_plain_pod(cluster: Cluster, facts: dict[str, Fact]) -> None:
 
 def test_from_this_machine(environment: Environment, facts: dict[str, Fact]) -> None:
     """No address or name outside the gap answers the machine from which this was run; the gateway does."""
-    with openai_client(environment, environment.outputs.models[0], seconds=COLD_SECONDS) as client:
+    with openai_client(environment, environment.outputs.models[0]) as client:
         facts["control: the gateway"] = f"names {', '.join(m.id for m in client.models.list())}"
     check(testinfra.get_host("local://"), through_sidecar=False, facts=facts)
 

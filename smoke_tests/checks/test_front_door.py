@@ -11,9 +11,9 @@ from smoke_tests import bad_keys, keys, raw_http
 from smoke_tests.bad_keys import BAD_KEYS, BadKey
 from smoke_tests.environment import Environment, ServedModel, TenantAccess
 from smoke_tests.evidence import Fact, Group
-from smoke_tests.gateway import http_client, trust
+from smoke_tests.gateway import COLD_SECONDS, http_client, trust
 from smoke_tests.plugin import not_asked
-from smoke_tests.refusals import COLD_SECONDS, control, models_list, refusal
+from smoke_tests.refusals import control, models_list, refusal
 
 GROUP = Group.FRONT_DOOR
 # None of these may reach what is beside the API, however it is written. /health and /version only read.
@@ -141,7 +141,7 @@ def with_tls(environment: Environment, model: ServedModel, version: ssl.TLSVersi
     context = trust(environment.outputs.ca_certificate)
     context.minimum_version = context.maximum_version = version
     try:
-        with http_client(environment, key=key, context=context, seconds=COLD_SECONDS) as client:
+        with http_client(environment, key=key, context=context) as client:
             return f"HTTP {client.get(f'{model.url}/models').status_code}"
     except httpx2.TransportError as e:
         return str(e)

@@ -41,7 +41,7 @@ def test_too_large(
     text = json.dumps(asked).encode()
     key = keys.for_model(environment, steady)
     kind = {"content-type": "application/json"}
-    with http_client(environment, key=key, seconds=300) as client:
+    with http_client(environment, key=key) as client:
         fits = client.post(f"{steady.url}/{path}", content=text.ljust(limits.request_bytes), headers=kind)
         assert fits.status_code == 200, f"{limits.request_bytes} bytes: HTTP {fits.status_code} {fits.text[:200]}"
         answer = client.post(f"{steady.url}/{path}", content=text.ljust(limits.request_bytes + 1), headers=kind)

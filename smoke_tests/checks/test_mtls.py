@@ -23,7 +23,7 @@ MESH_SECONDS = 20  # longer than Envoy tries to connect before it answers 503 it
 @pytest.fixture
 def predictor(environment: Environment, cluster: Cluster, typical_model: ServedModel) -> Predictor:
     """A replica that answers through the gateway at this moment: what is refused is not refused for being down."""
-    with openai_client(environment, typical_model, seconds=600) as client:
+    with openai_client(environment, typical_model) as client:
         assert list(client.models.list()), "through the gateway the model does not answer either"
     found = predictors.replica(cluster, typical_model)
     assert found, "the gateway answers, but no Ready replica of the model is to be seen"

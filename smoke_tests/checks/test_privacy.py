@@ -12,14 +12,13 @@ import httpx2
 import pytest
 
 from smoke_tests import container_logs, keys
-from smoke_tests.cluster import Cluster, wait_until
+from smoke_tests.cluster import INFERENCE_SERVICES, Cluster, wait_until
 from smoke_tests.container_logs import Log
 from smoke_tests.environment import Environment, ServedModel
 from smoke_tests.evidence import Fact, Group
 from smoke_tests.gateway import http_client
 
 GROUP = Group.PRIVACY
-COLD_SECONDS = 900
 FLUSH_SECONDS = 3  # a proxy writes its access log at most once a second
 
 
@@ -43,7 +42,7 @@ def test_prompts(
     model, marker = typical_model, f"sealift-smoke-{secrets.token_hex(16)}"
     key = keys.for_model(environment, model)
     echoed = json.dumps({"model": model.served_name, "prompt": marker, "max_tokens": 4, "echo": True}).encode()
-    with http_client(environment, key=key, seconds=COLD_SECONDS) as client:
+    with http_client(environment, key=key) as client:
         answer = ask(client, model, "/completions", echoed)
         assert answer.status_code == 200, f"it was answered HTTP {answer.status_code}: {answer.text[:300]}"
         assert marker in answer.text, "the answer does not hold the word, so nothing is known of answers"
@@ -87,7 +86,7 @@ def is_it(line: dict[str, Any], size: int, key: str | None) -> bool:
 def test_payload_logger(environment: Environment, cluster: Cluster, facts: dict[str, Fact]) -> None:
     """No model is set to send what it is asked to a payload logger, and Knative writes no request log."""
     spaces = environment.outputs.namespaces["models"]
-    served = [m for n in spaces for m in cluster.items("inferenceservices.serving.kserve.io", "-n", n)]
+    served = [m for n in spaces for m in cluster.items(INFERENCE_SERVICES, "-n", n)]
     facts["models"] = [f"{m['metadata']['namespace']}/{m['metadata']['name']}" for m in served]
     assert served, "no InferenceService is to be seen"
     logged = [m["metadata"]["name"] for m in served if any("logger" in part for part in m["spec"].values())]

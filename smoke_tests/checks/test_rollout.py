@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smoke_tests.cluster import Cluster
+from smoke_tests.cluster import INFERENCE_SERVICES, Cluster
 from smoke_tests.environment import ServedModel
 from smoke_tests.evidence import Fact, Group
 from smoke_tests.plugin import not_asked
@@ -18,7 +18,7 @@ def test_newest_revision(cluster: Cluster, model: ServedModel, facts: dict[str, 
     """The newest revision of {model.name} is the one that serves: none waits behind it to become ready."""
     if model.mode != "Knative":
         not_asked(f"{model.name} runs in {model.mode} mode, which has no revisions")
-    state = State.of(cluster.get("inferenceservices.serving.kserve.io", model.name, "-n", model.namespace))
+    state = State.of(cluster.get(INFERENCE_SERVICES, model.name, "-n", model.namespace))
     facts["newest"], facts["serves"] = state.newest, state.newest_ready
     assert state.newest, "there is no revision"
     assert state.newest == state.newest_ready, f"{state.newest} is not ready; {state.newest_ready} serves in its place"

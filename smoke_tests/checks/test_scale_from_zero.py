@@ -12,7 +12,6 @@ from smoke_tests.plugin import not_asked
 
 GROUP = Group.SCALE_TO_ZERO
 IDLE_SECONDS = 300  # Knative's defaults add up to 90 s of idling, then the last pod goes
-COLD_SECONDS = 900
 
 
 def test_first_request_waits(
@@ -25,7 +24,7 @@ def test_first_request_waits(
     is_zero = wait_until(lambda: not cluster.predictor_pods(model.name, model.namespace), seconds=IDLE_SECONDS, every=2)
     facts["seconds until no replica was left"] = round(time.monotonic() - since, 1)
     assert is_zero, f"after {IDLE_SECONDS} s without a request a replica still runs"
-    with openai_client(environment, model, seconds=COLD_SECONDS) as client:
+    with openai_client(environment, model) as client:
         since = time.monotonic()
         answer = client.chat.completions.create(
             model=model.served_name, messages=[{"role": "user", "content": "Good morning."}], max_tokens=4

@@ -272,9 +272,13 @@ def test_a_delta_holds_what_the_other_side_lacks_and_loads_only_there(
     verify(tmp_path / "delta", Silent())
     assert made.omitted.keys() <= there.blobs.keys()
     before = inside.received
+    inside.requests.clear()
     second = loaded(tmp_path / "delta", inside, tmp_path / "site")
     assert second.missing == []
     assert inside.received - before < 400_000
+    asked = {r.rpartition("/")[2] for r in inside.requests if r.startswith("HEAD") and "/blobs/" in r}
+    assert digest(blob("base", 1_500_000)) in asked, "what the new image needs and the delta leaves out"
+    assert digest(blob("b", 900_001)) not in asked, "what only an image needs whose manifest has answered"
     with serving() as elsewhere, pytest.raises(WrongTarget, match="it was made for that registry"):
         loaded(tmp_path / "delta", elsewhere, tmp_path / "elsewhere")
     gone = digest(blob("base", 1_500_000))

@@ -35,6 +35,7 @@ class Seeming:
     drawn: random.Random = field(default_factory=lambda: random.Random(3))
     made: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     asked: int = 0
+    unanswered: int = 0
     removed: bool = False
 
     def make(self, *arguments: str, **predictor: Any) -> None:  # noqa: ANN401
@@ -44,6 +45,8 @@ class Seeming:
 
     def state(self) -> State:
         self.asked += 1
+        if self.asked <= self.unanswered:
+            raise ToolMissing("kubectl get", "the server is too busy", "Ask again.")
         name, predictor = self.made[-1]
         ready = name != "broken" and self.asked > self.slow
         percent = predictor.get("canaryTrafficPercent", 100)
@@ -52,6 +55,9 @@ class Seeming:
     def crash(self, revision: str) -> str:
         time.sleep(0.05)  # in which it is asked all the time
         return "Error, exit code 2"
+
+    def account(self) -> str:
+        return "its server waits for a processor"
 
     def client(self) -> AbstractContextManager[Any]:
         return nullcontext(SimpleNamespace(completions=SimpleNamespace(create=self.answer)))
@@ -94,10 +100,14 @@ def test_requests_that_fail_are_told_too() -> None:
     assert {a.error for a in story.while_broken} >= {"OpenAIError: 503"}
 
 
+def test_a_question_without_an_answer_is_asked_again() -> None:
+    assert set(tell(unanswered=2, slow=3).canary) == {BLUE, GREEN}
+
+
 def test_a_rollout_that_never_gets_anywhere_is_given_up_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollout, "STEP_SECONDS", 0)
     seeming: Any = Seeming(slow=NEVER)
-    with pytest.raises(ToolMissing, match="the first revision is ready"):
+    with pytest.raises(ToolMissing, match="the first revision is ready: its server waits for a processor"):
         rollout.tell(seeming)
     assert seeming.removed
 

@@ -44,6 +44,10 @@ INFERENCE_SERVICE: Document = {
     },
     "status": {},
 }
+HEALTH = {"httpGet": {"path": "/health", "port": 8080}, "periodSeconds": 4, "failureThreshold": 150}
+RUNTIMES: dict[str, Document] = {
+    "vllm-cpu": {"spec": {"containers": [{"name": "other"}, {"name": "kserve-container", "startupProbe": HEALTH}]}}
+}
 AT_MODEL: Document = {
     "apiVersion": "security.istio.io/v1",
     "kind": "AuthorizationPolicy",
@@ -80,7 +84,7 @@ class Recorded(Cluster):
     deleted: list[tuple[str, str]]
 
     def get(self, *arguments: str) -> Document:
-        return INFERENCE_SERVICE
+        return RUNTIMES[arguments[1]] if arguments[0].startswith("clusterservingruntimes") else INFERENCE_SERVICE
 
     def items(self, *arguments: str) -> list[Document]:
         if arguments[0] == "pods":
@@ -165,6 +169,10 @@ def test_a_slow_model_is_the_same_server_after_a_sleep_and_begins_at_zero(
     assert predictor["model"]["command"] == ["x"]
     assert predictor["model"]["runtime"] == "vllm-cpu"
     assert "time.sleep(310)" in slow_start.late(310)[-1]
+
+
+def test_a_slow_model_is_given_the_time_by_its_runtimes_own_probe(trial: Trial) -> None:
+    assert trial.startup_probe(901) == HEALTH | {"failureThreshold": 226}
 
 
 def status(newest: str, newest_ready: str, ready: str = "True", **traffic: int) -> Document:
