@@ -167,7 +167,10 @@ class InParts:
         """See :class:`Writing`."""
         key = next(k for k, v in self.store.finished.items() if v == d.digest)
         with self.store.growing(key, d.size, lambda _: None, there=d.size) as content:
-            return content.digest() == d.digest
+            held = content.digest() == d.digest
+        if held:  # Its header may not have reached the disk though all of its content has.
+            self.store.frame(key, d)
+        return held
 
     def finish(self, lock: Lock, lock_file: Path, entries: Entries, since: Since | None) -> None:
         """See :class:`Writing`."""

@@ -137,11 +137,15 @@ class PartsStore:
 
     def finish(self, key: str, d: Descriptor) -> None:
         """See :class:`Store`: the header is written now that the digest, which names the file, is known."""
+        self.frame(key, d)
+        self._write(key, d.digest)
+        self.finished[key] = d.digest
+
+    def frame(self, key: str, d: Descriptor) -> None:
+        """Write what stands around the content of ``key``: header and padding."""
         place = self._places[key]
         self.put(place.header, header(blob_path(d.digest), d.size))
         self.put(place.content + d.size, bytes(-d.size % BLOCK))
-        self._write(key, d.digest)
-        self.finished[key] = d.digest
 
     def put(self, offset: int, content: bytes) -> None:
         """Write ``content`` at ``offset`` of the stream."""

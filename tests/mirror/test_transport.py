@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirror import bundle_create, load, prune
+from mirror import bundle_create, bundle_write, load, prune
 from mirror.bundle import Bundle
 from mirror.bundle_bytes import NotWhole
 from mirror.bundle_create import create
@@ -31,13 +31,14 @@ from mirror.inventory_take import take
 from mirror.layout import Descriptor, digest
 from mirror.lock import LockedFile, LockedModel
 from mirror.model_image import layer_size
-from mirror.parts import SMALLEST
+from mirror.parts import SMALLEST, blob_path
 from mirror.progress import Silent
 from mirror.receipt import Receipt
 from mirror.registry import Internal, Upstream
 from mirror.repair_request import RepairRequest
 from mirror.source_map import SourceMap
 from mirror.store import cut_off, journal
+from mirror.tar_stream import BLOCK
 from mirror.weights import bring
 
 from .distribution.fake import FakeRegistry, serving
@@ -157,6 +158,28 @@ def test_after_a_reboot_nothing_is_believed_unread(
             path.write_bytes(bytes(path.stat().st_size))  # What was never flushed.
     create(up.order("bundle", part_size=part_size), Silent())
     verify(up.directory / "bundle", Silent())
+
+
+def test_after_a_reboot_what_stands_around_content_that_survived_is_written_again(
+    up: Upside, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "boot").write_text("first")
+    monkeypatch.setattr("mirror.store.BOOT", tmp_path / "boot")
+    lost = tmp_path / "bundle.partial"
+    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
+        interrupted.setattr(bundle_write.InParts, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        create(up.order("bundle", part_size=SMALLEST), Silent())
+    (tmp_path / "boot").write_text("second")
+    zeros, parts = digest(b"\0" * 512), sorted((lost / "parts").iterdir())
+    name = blob_path(zeros).encode()
+    [part] = [p for p in parts if name in p.read_bytes()]
+    content = part.read_bytes()
+    at = content.index(name)
+    part.write_bytes(content[:at] + bytes(BLOCK) + content[at + BLOCK :])
+    up.fake.requests.clear()
+    create(up.order("bundle", part_size=SMALLEST), Silent())
+    assert not [r for r in up.fake.requests if "/blobs/" in r], "all of the content was there"
+    verify(tmp_path / "bundle", Silent())
 
 
 def test_every_damaged_and_missing_part_is_named_and_only_those_are_made_again(up: Upside, tmp_path: Path) -> None:
