@@ -18,7 +18,7 @@ from .distribution.fake import FakeRegistry
 
 
 def client() -> Client:
-    return Client(patience=Patience(timeout=5, sleep=lambda _: None))
+    return Client(patience=Patience(timeout=60, sleep=lambda _: None))
 
 
 def blob(seed: str, size: int) -> bytes:

@@ -31,7 +31,7 @@ def waits() -> list[float]:
 
 @pytest.fixture
 def client(waits: list[float]) -> Client:
-    return Client(patience=Patience(timeout=5, sleep=waits.append))
+    return Client(patience=Patience(timeout=60, sleep=waits.append))
 
 
 @pytest.fixture
