@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ from .upload_journal import Journal
 # What judges upstream's signatures is imported when there are rules: a load of nothing new starts sooner.
 if TYPE_CHECKING:
     from .evidence.judge import Verdict
+
+Asked = Future[set[Reference]]
+"""What the registry holds, where it has been asked already (unchanged.asked)."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +66,16 @@ def plan(bundle: Bundle, registry: str) -> list[Delivery]:
     return [Delivery.of(e, registry) for e in bundle.contents.entries if e.kind != "bootstrap"]
 
 
-def load(bundle: Bundle, registry: str, internal: Internal, site: Path, report: Report) -> Receipt:
+def load(
+    bundle: Bundle, registry: str, internal: Internal, site: Path, report: Report, asked: Asked | None = None
+) -> Receipt:
     """Send what ``registry`` lacks, ask it for each digest, and write ``site``: content first, receipt.json last.
 
     What did not arrive stands in the receipt's ``missing``; the rest is loaded all the same, and another run continues.
     Raises RegistryRefused when the registry cannot be asked at all, before anything is sent, and NoSpace.
     """
     deliveries = plan(bundle, registry)
-    there = present(deliveries, internal)
+    there = present(deliveries, internal, asked)
     absent = [d for d in deliveries if d.target not in there]
     report.say(f"{len(there)} of {len(deliveries)} are there already")
     missing = _send(bundle, registry, absent, internal, site, report) if absent else []
@@ -83,9 +89,9 @@ def load(bundle: Bundle, registry: str, internal: Internal, site: Path, report: 
     return received
 
 
-def present(deliveries: list[Delivery], internal: Internal) -> set[Reference]:
+def present(deliveries: list[Delivery], internal: Internal, asked: Asked | None = None) -> set[Reference]:
     """The targets that the registry holds already, byte for byte; raises RegistryRefused."""
-    return internal.held([d.target for d in deliveries])
+    return asked.result() if asked else internal.held([d.target for d in deliveries])
 
 
 def refused(receipt: Receipt) -> RegistryRefused | None:

@@ -1,14 +1,15 @@
 """Whether a load would change nothing: the same bundle as last time, the site as it was left, all in the registry.
 
 What the last load read out of the bundle it noted by sha256. So the lock need not be parsed again, which with what
-parses it takes longer than all the questions to the registry; those, and the signatures, are asked each time. Neither
-pydantic nor YAML is imported here.
+parses it takes longer than all the questions to the registry; those, and the signatures, are asked each time, and
+answered while all else is read. Neither pydantic nor YAML is imported here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from .layout import BUNDLE, INDEX, LOADED, LOCK, PARTS_LIST, RECEIPT
 from .reference import Reference, mirrored
 from .registry import Internal
 
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, SealiftError)
 FORMAT = 1
 """Raised when the same bundle gives another receipt than it gave before: then what older ones noted counts no more."""
 
@@ -47,7 +49,7 @@ class Standing:
 
     receipt: dict[str, Any]
     """receipt.json."""
-    targets: list[Reference]
+    targets: frozenset[Reference]
     """What the registry then holds, by digest."""
 
 
@@ -67,16 +69,31 @@ def standing(bundle: Path, registry: str, site: Path) -> Standing | None:
         receipt = json.loads((site / RECEIPT).read_bytes())
         if any(_sha256(site / f["path"]) != f["sha256"] for p in receipt["parts"] for f in p["files"]):
             return None
-        entries = [(e["reference"], e["digest"]) for e in json.loads((bundle / BUNDLE).read_bytes())["entries"]]
-        targets = [mirrored(Reference.parse(name), registry).with_digest(d).pinned() for name, d in entries]
-    except (OSError, ValueError, KeyError, TypeError, SealiftError):
+        return Standing(receipt, frozenset(_targets(bundle, registry)))
+    except _UNREADABLE:
         return None
-    return Standing(receipt, targets)
 
 
-def holds_all(internal: Internal, found: Standing) -> bool:
-    """Whether the registry holds, byte for byte, everything that it should; raises RegistryRefused."""
-    return len(internal.held(found.targets)) == len(set(found.targets))
+def asked(bundle: Path, registry: str, internal: Internal) -> Future[set[Reference]] | None:
+    """What of ``bundle`` the registry holds, byte for byte; it is being asked while the caller goes on.
+
+    The result raises RegistryRefused. None when the bundle does not say what it holds: opening it says why.
+    """
+    try:
+        wanted = _targets(bundle, registry)
+    except _UNREADABLE:
+        return None
+    pool = ThreadPoolExecutor(1)
+    answer = pool.submit(internal.held, wanted)
+    pool.shutdown(wait=False)
+    return answer
+
+
+def _targets(bundle: Path, registry: str) -> list[Reference]:
+    """What a load of ``bundle`` brings into ``registry``, by digest; raises what malformed files raise."""
+    entries = [e for e in json.loads((bundle / BUNDLE).read_bytes())["entries"] if e["kind"] != "bootstrap"]
+    names = [(mirrored(Reference.parse(e["reference"]), registry), e["digest"]) for e in entries]
+    return [name.with_digest(digest).pinned() for name, digest in names]
 
 
 def _sha256(path: Path) -> str:

@@ -47,8 +47,9 @@ def load(
         report(events=json_) as progress,
         internal(ca_file, authfile, plain=allow_plain_http) as inside,
     ):
+        asked = unchanged.asked(bundle, registry, inside)
         found = None if dry_run else unchanged.standing(bundle, registry, output)
-        if found and unchanged.holds_all(inside, found):
+        if found and asked and asked.result() >= found.targets:
             progress.say(f"{len(found.targets)} of {len(found.targets)} are there already")
             show(found.receipt, _summary(found.receipt, output), json_)
             return
@@ -58,7 +59,7 @@ def load(
         opened = Bundle.open(bundle)
         if dry_run:
             deliveries = loading.plan(opened, registry)
-            there = loading.present(deliveries, inside)
+            there = loading.present(deliveries, inside, asked)
             loading.left_out(opened, registry, inside, [d for d in deliveries if d.target not in there])
             rows = [{"target": str(d.target), "size": d.entry.size, "there": d.target in there} for d in deliveries]
             lines = [
@@ -66,7 +67,7 @@ def load(
             ]
             show({"entries": rows}, "\n".join(lines), json_)
             return
-        received = loading.load(opened, registry, inside, output, progress)
+        received = loading.load(opened, registry, inside, output, progress, asked)
     if refused := loading.refused(received):
         raise refused
     written = received.model_dump(mode="json")

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -83,7 +85,8 @@ class Site:
     def stands(self) -> bool:
         """Whether a load would change nothing."""
         found = unchanged.standing(self.directory / "bundle", self.registry, self.directory / "site")
-        return found is not None and unchanged.holds_all(Internal(client(), plain=True), found)
+        asked = unchanged.asked(self.directory / "bundle", self.registry, Internal(client(), plain=True))
+        return found is not None and asked is not None and asked.result() >= found.targets
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +199,29 @@ def test_another_registry_another_bundle_and_another_format_are_loaded_in_full(
     monkeypatch.setattr(unchanged, "FORMAT", 2)
     monkeypatch.setattr(unchanged.Note.__init__, "__defaults__", (2,))
     assert unchanged.standing(site.directory / "bundle", site.registry, where) is None
+
+
+def test_what_is_for_operators_machines_is_not_asked_for(tmp_path: Path) -> None:
+    entry = {"reference": "up.test/org/a:1", "kind": "image", "digest": f"sha256:{'a' * 64}"}
+    kit = {"reference": "sealift.dev/bootstrap:linux-amd64", "kind": "bootstrap", "digest": f"sha256:{'b' * 64}"}
+    (tmp_path / "bundle.json").write_text(json.dumps({"entries": [entry, kit]}))
+    registry: Any = SimpleNamespace(held=set)
+    asked = unchanged.asked(tmp_path, "site.test:5000", registry)
+    assert asked is not None
+    assert [str(r) for r in asked.result()] == [f"site.test:5000/up.test/org/a@{entry['digest']}"]
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"entries": [{"reference": "up.test/a:1"}]}'])
+def test_a_bundle_that_does_not_say_what_it_holds_is_not_asked_for(text: str, tmp_path: Path) -> None:
+    nobody: Any = SimpleNamespace()
+    (tmp_path / "bundle.json").write_text(text)
+    assert unchanged.asked(tmp_path, "site.test:5000", nobody) is None
+
+
+def test_a_registry_that_cannot_be_asked_is_said_when_the_answer_is_wanted(site: Site) -> None:
+    code, _, said = site.sealift("load", "bundle", "--registry", "127.0.0.1:1", "--allow-plain-http")
+    assert code == 8, said
+    assert "127.0.0.1:1" in said
 
 
 def test_a_bundle_with_rules_for_signatures_is_judged_in_full_each_time(made: Site, tmp_path: Path) -> None:
