@@ -165,4 +165,7 @@ def _annotations(args: ModelArgs) -> dict[str, str]:
         # When nobody waits for it any more, a revision that does not get ready is given up and its pods go.
         patience = max(args.ready_timeout_seconds, args.start_timeout_seconds, args.timeout_seconds)
         own["serving.knative.dev/progress-deadline"] = f"{patience}s"
+        # A server that answers before the activator has seen the end of the question would have its stream cut: Go's
+        # HTTP/1 server takes what is left of a question for itself (https://github.com/knative/serving/issues/12387).
+        own["features.knative.dev/http-full-duplex"] = "Enabled"
     return merged(args.annotations, own)

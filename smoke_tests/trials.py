@@ -18,6 +18,7 @@ from .environment import Environment, ServedModel
 from .gateway import openai_client
 from .predictors import MODEL_SERVER
 
+_FEATURES = "features.knative.dev/"
 _RUNTIMES = "clusterservingruntimes.serving.kserve.io"
 _OWNER = {"app.kubernetes.io/managed-by": "sealift-smoke"}
 _SMALL: dict[str, Any] = {"requests": {"cpu": "150m", "memory": "1Gi"}}
@@ -73,7 +74,8 @@ class Trial:
         spec = {k: original[k] for k in kept if k in original}
         spec |= {"minReplicas": 1, "maxReplicas": 1, "timeout": self.timeout_seconds, **own}
         spec["model"] = merged(served, predictor.get("model", {}))
-        annotations = {"serving.kserve.io/deploymentMode": self.like.mode, **self.annotations}
+        features = {k: v for k, v in like["metadata"].get("annotations", {}).items() if k.startswith(_FEATURES)}
+        annotations = {"serving.kserve.io/deploymentMode": self.like.mode, **features, **self.annotations}
         metadata = {"name": self.name, "namespace": self.like.namespace, "labels": _OWNER, "annotations": annotations}
         return {
             "apiVersion": like["apiVersion"],

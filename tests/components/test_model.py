@@ -146,3 +146,10 @@ def test_a_revision_that_never_gets_ready_is_given_up_when_nobody_waits_any_more
     assert deadline() is None
     assert deadline(mode="Knative") == "900s"
     assert deadline(mode="Knative", start_timeout_seconds=1200) == "1200s"
+
+
+def test_no_answer_is_cut_because_it_began_before_the_question_was_seen_to_end(site: Site) -> None:
+    made = inference_service("chat", args(site, mode="Knative"))["metadata"]["annotations"]
+    assert made["features.knative.dev/http-full-duplex"] == "Enabled"
+    standard = inference_service("chat", args(site))["metadata"]["annotations"]
+    assert not [k for k in standard if k.startswith("features.knative.dev/")]

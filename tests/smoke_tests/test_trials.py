@@ -27,7 +27,12 @@ LIKE = ServedModel(
 INFERENCE_SERVICE: Document = {
     "apiVersion": "serving.kserve.io/v1beta1",
     "kind": "InferenceService",
-    "metadata": {"name": "batch", "uid": "u", "resourceVersion": "7"},
+    "metadata": {
+        "name": "batch",
+        "uid": "u",
+        "resourceVersion": "7",
+        "annotations": {"features.knative.dev/http-full-duplex": "Enabled", "pulumi.com/waitFor": "condition=Ready"},
+    },
     "spec": {
         "predictor": {
             "minReplicas": 0,
@@ -130,7 +135,11 @@ def test_a_trial_is_an_object_of_its_own(trial: Trial, recorded: Recorded) -> No
     trial.make()
     metadata = made(recorded, "InferenceService")["metadata"]
     assert set(metadata) == {"name", "namespace", "labels", "annotations"}
-    assert metadata["annotations"] == {"serving.kserve.io/deploymentMode": "Knative", "a": "b"}
+    assert metadata["annotations"] == {
+        "serving.kserve.io/deploymentMode": "Knative",
+        "features.knative.dev/http-full-duplex": "Enabled",
+        "a": "b",
+    }
     assert (trial.model.host, trial.model.served_name, trial.model.service_name) == (
         "sealift-trial-predictor-models.serverless.example.test",
         "sealift-trial",
