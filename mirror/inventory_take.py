@@ -17,6 +17,8 @@ from .reference import Reference
 from .registry import Internal
 
 ASKERS = 8
+Place = tuple[str, Descriptor]
+"""A repository, and a blob as a manifest there names it."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +37,41 @@ def take(registry: str, internal: Internal, receipts: Sequence[Receipt], report:
     named = _of_receipts(receipts) if receipts else _of_catalog(registry, internal)
     report.say(f"{len(named)} images and artifacts are looked for")
     found = [h for h in each(lambda r: _look(internal, r), named, ASKERS) if h]
-    pairs = {(h.repository, d.digest): (h, d) for h in found for d in h.blobs}
+    wanted = _by_digest(found)
     host = registry.partition("/")[0]
-    asked = list(pairs.values())
-    there = each(lambda p: internal.has_blob(Reference(host, p[0].repository), p[1]), asked, ASKERS)
-    blobs: dict[str, HeldBlob] = {}
-    files: dict[str, HeldFile] = {}
-    for (h, d), yes in sorted(zip(asked, there, strict=True), key=lambda x: (x[0][0].repository, x[0][1].digest)):
-        if not yes:
-            continue
-        blobs.setdefault(d.digest, HeldBlob(size=d.size, repository=h.repository))
-        if (sha256 := d.annotations.get(FILE_SHA256)) and (name := d.annotations.get(TITLE)):
-            files.setdefault(d.digest, HeldFile(name=name, sha256=sha256, layer=d.digest))
+    holders = each(lambda places: _holder(internal, host, places), wanted.values(), ASKERS)
+    blobs = {k: held for k, held in zip(wanted, holders, strict=True) if held}
     return Inventory(
         registry=registry,
         at=datetime.now(UTC).replace(microsecond=0),
-        blobs={k: blobs[k] for k in sorted(blobs)},
-        files=sorted(files.values(), key=lambda f: (f.name, f.sha256, f.layer)),
+        blobs=blobs,
+        files=sorted(filter(None, (_file(wanted[k]) for k in blobs)), key=lambda f: (f.name, f.sha256, f.layer)),
     )
+
+
+def _by_digest(found: Iterable[Held]) -> dict[str, list[Place]]:
+    """Where each blob is named, by its digest, sorted."""
+    places: dict[str, dict[str, Descriptor]] = {}
+    for h in found:
+        for d in h.blobs:
+            places.setdefault(d.digest, {})[h.repository] = d
+    return {k: sorted(places[k].items(), key=lambda p: p[0]) for k in sorted(places)}
+
+
+def _holder(internal: Internal, host: str, places: Sequence[Place]) -> HeldBlob | None:
+    """The first repository of ``places`` that has the blob: one is enough for all, as the others can mount it."""
+    for repository, d in places:
+        if internal.has_blob(Reference(host, repository), d):
+            return HeldBlob(size=d.size, repository=repository)
+    return None
+
+
+def _file(places: Sequence[Place]) -> HeldFile | None:
+    """The model's file that the blob is, where a manifest says that it is one."""
+    for _, d in places:
+        if (sha256 := d.annotations.get(FILE_SHA256)) and (name := d.annotations.get(TITLE)):
+            return HeldFile(name=name, sha256=sha256, layer=d.digest)
+    return None
 
 
 def _of_receipts(receipts: Iterable[Receipt]) -> list[Reference]:

@@ -312,6 +312,24 @@ def test_a_delta_holds_what_the_other_side_lacks_and_loads_only_there(
         loaded(tmp_path / "delta", inside, tmp_path / "again")
 
 
+def test_an_inventory_asks_for_each_blob_until_one_repository_has_it(
+    up: Upside, inside: FakeRegistry, tmp_path: Path
+) -> None:
+    create(up.order("first"), Silent())
+    first = loaded(tmp_path / "first", inside, tmp_path / "site")
+    inside.requests.clear()
+    whole = inventory(inside, [first])
+    asked = [r.rpartition("/")[2] for r in inside.requests if r.startswith("HEAD") and "/blobs/" in r]
+    assert sorted(asked) == sorted(whole.blobs)
+    assert [f.name for f in whole.files] == ["a.safetensors", "config.json"]
+    base = digest(blob("base", 1_500_000))
+    del inside.blobs[whole.blobs[base].repository][base]
+    there = inventory(inside, [first]).blobs[base].repository
+    assert there != whole.blobs[base].repository
+    del inside.blobs[there][base]
+    assert base not in inventory(inside, [first]).blobs
+
+
 LAYERS = st.lists(st.sampled_from([f"layer-{n}" for n in range(6)]), min_size=1, max_size=3, unique=True)
 SIDES = st.dictionaries(st.sampled_from([f"up.test/org/{n}:1" for n in "abcd"]), LAYERS, min_size=1)
 

