@@ -56,7 +56,12 @@ class EgressLog(FileModel):
 
 
 def unexplained(
-    log: EgressLog, *, probes: Sequence[str], machine: str = "site", inside: Sequence[str] = ()
+    log: EgressLog,
+    *,
+    probes: Sequence[str],
+    machine: str = "site",
+    inside: Sequence[str] = (),
+    trials: Sequence[tuple[str, str]] = (),
 ) -> tuple[list[Packets], list[Question]]:
     """The attempts that are nobody's but the platform's own.
 
@@ -64,7 +69,9 @@ def unexplained(
     the machine that the checks run on, and only the places that they ask for are explained there. ``inside`` are the
     cluster's Service ranges (CIDR): an address there without endpoints is not translated, passes the guard and is
     counted, but is no way out. Names below the cluster's domain, a Service's in its short form, and those of a single
-    label are inside as well.
+    label are inside as well; and so are ``<service>.<namespace>`` of ``trials``, models (name, namespace) that the
+    checks made and removed: who still watches such a Service finds it nowhere in its search list, and asks for it as
+    it is.
     """
     ranges = [ip_network(r) for r in inside]
     asked_for = {urlsplit(u).hostname for u in OUTSIDE_URLS} | {OUTSIDE_RESOLVER}
@@ -74,11 +81,16 @@ def unexplained(
 
     packets = [p for p in log.packets if not explained(p.source, p.destination) and not _within(p.destination, ranges)]
     questions = [q for q in log.dns if not explained(q.source, q.name.rstrip(".")) and not _is_inside(q.name)]
-    return packets, questions
+    return packets, [q for q in questions if not _is_of(trials, q.name)]
 
 
 def _within(destination: str, ranges: list[IPv4Network | IPv6Network]) -> bool:
     return any(ip_address(destination) in r for r in ranges)
+
+
+def _is_of(trials: Sequence[tuple[str, str]], name: str) -> bool:
+    service, _, namespace = name.rstrip(".").partition(".")
+    return any(service.startswith(f"{trial}-predictor") and namespace == where for trial, where in trials)
 
 
 def _is_inside(name: str) -> bool:

@@ -21,6 +21,8 @@ from .cluster import Cluster, wait_until
 from .environment import Environment, ServedModel
 from .trials import Trial
 
+NAME = "sealift-trial"
+"""Of the model that is rolled out."""
 BLUE, GREEN = "blue", "green"
 PERCENT = 10
 REQUESTS = 300
@@ -67,7 +69,7 @@ class Story:
 
 def trial(environment: Environment, cluster: Cluster, like: ServedModel) -> Trial:
     """The model that is rolled out."""
-    return Trial(environment, cluster, like, "sealift-trial")
+    return Trial(environment, cluster, like, NAME)
 
 
 def asked(client: openai.OpenAI, model: str) -> Answer:

@@ -11,6 +11,8 @@ from .cluster import Cluster, wait_until
 from .environment import Environment, ServedModel
 from .trials import Trial
 
+NAME = "sealift-slow"
+"""Of the model that starts slowly."""
 USUAL_LIMIT = 300
 """Seconds after which Knative by itself answers 504 to who still waits for a first byte."""
 _SLEEP = USUAL_LIMIT + 10
@@ -31,7 +33,7 @@ class ColdStart:
 def trial(environment: Environment, cluster: Cluster, like: ServedModel) -> Trial:
     """The model that starts slowly."""
     at_zero = {"autoscaling.knative.dev/initial-scale": "0"}
-    return Trial(environment, cluster, like, "sealift-slow", timeout_seconds=PATIENCE, annotations=at_zero)
+    return Trial(environment, cluster, like, NAME, timeout_seconds=PATIENCE, annotations=at_zero)
 
 
 def wait_for(trial: Trial) -> ColdStart:

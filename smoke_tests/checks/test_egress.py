@@ -9,6 +9,7 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
+from smoke_tests import rollout, slow_start
 from smoke_tests.calls import Call, call, resolver_answers
 from smoke_tests.cluster import Cluster
 from smoke_tests.egress import OUTSIDE_RESOLVER, OUTSIDE_URLS, EgressLog, unexplained
@@ -79,7 +80,8 @@ def test_attempts(environment: Environment, cluster: Cluster, facts: dict[str, F
         not_asked("the site gave no account of attempted egress (--egress FILE)")
     log = EgressLog.read(environment.egress)
     ranges = [cidr for c in cluster.items("servicecidrs.networking.k8s.io") for cidr in c["spec"]["cidrs"]]
-    packets, questions = unexplained(log, probes=[p.source for p in PROBES], inside=ranges)
+    trials = [(n, m.namespace) for n in (rollout.NAME, slow_start.NAME) for m in environment.outputs.models]
+    packets, questions = unexplained(log, probes=[p.source for p in PROBES], inside=ranges, trials=trials)
     facts["attempts in the account"] = len(log.packets) + len(log.dns)
     facts["of these by the platform"] = len(packets) + len(questions)
     found = [f"{p.source} to {p.destination} {p.protocol}/{p.port} ({p.packets} packets)" for p in packets]

@@ -43,6 +43,19 @@ def test_names_inside_the_cluster_are_not_egress_and_others_are() -> None:
     assert unexplained(EgressLog(dns=[*inside, outside]), probes=[]) == ([], [outside])
 
 
+def test_services_of_models_that_the_checks_removed_are_not_egress_and_their_like_outside_are() -> None:
+    def asked(*names: str) -> list[Question]:
+        return [Question(source="knative-serving/autoscaler", name=n) for n in names]
+
+    gone = asked("sealift-trial-predictor-00003-private.models.", "sealift-trial-predictor.models")
+    others = asked(
+        "sealift-trial-predictor.elsewhere.", "sealift-trial.models.", "sealift-trial-predictor.models.test."
+    )
+    log = EgressLog(dns=[*gone, *others])
+    assert unexplained(log, probes=[], trials=[("sealift-trial", "models")]) == ([], others)
+    assert unexplained(log, probes=[]) == ([], [*gone, *others])
+
+
 def test_an_account_with_an_unknown_field_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "egress.json"
     path.write_text('{"packets": [], "ndp": []}')
