@@ -56,7 +56,7 @@ class Story:
     crash: str
     """How the server of the revision that cannot start ended."""
     while_broken: list[Answer]
-    """From before the broken revision was made until its server had ended."""
+    """From before the broken revision was made until its server had ended, and so many that it means something."""
     canary: Counter[str]
     """Answers by revision while the canary had its part of the traffic."""
     back_seconds: float
