@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mirror.document import merged
+from mirror.text import merged
 
 from .documents import Document, key
 from .places import CERT_MANAGER, KNATIVE, KSERVE

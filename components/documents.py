@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mirror.document import merged
+from mirror.text import merged
 
 Document = dict[str, Any]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mirror.document import merged
+from mirror.text import merged
 
 from .documents import Document, key
 from .places import CERT_MANAGER, CNI, ISTIO, KNATIVE, KSERVE

@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from mirror.document import merged
+from mirror.text import merged
 
 from . import places
 from .documents import Document, edited, with_json_data

@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from mirror.document import merged
+from mirror.text import merged
 
 from .availability import budget, spread
 from .callers import Called, Mode, Task, authorization

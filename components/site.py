@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mirror import discover, render
-from mirror.document import merged
 from mirror.errors import BadInput
 from mirror.receipt import Receipt, ReceivedPart, content
+from mirror.text import merged
 
 from .availability import available
 from .cluster import Cluster

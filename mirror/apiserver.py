@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from .atomic import write_atomically
-from .document import Loader
 from .errors import BadInput
+from .text import Loader
 
 AUDIT = "audit-policy.yaml"
 AUTHENTICATION = "authentication.yaml"

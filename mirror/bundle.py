@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Literal, Self
 
 from .bootstrap.kit import Kit, kits
-from .document import FileModel, Strict
 from .errors import Damaged
 from .layout import BUNDLE, LOCK, REF_NAME, Descriptor, Layout, media_type, walk
 from .lock import Lock, LockedChart, LockedEvidence, LockedImage, LockedManifest, LockedModel
 from .parts import Parted, open_layout
+from .record import FileRecord, Record
 from .release import Release
 
 Kind = Literal["image", "chart", "manifest", "model", "evidence", "bootstrap"]
 
 
-class Entry(Strict):
+class Entry(Record, frozen=True, kw_only=True):
     """One thing that a bundle carries; it stands in index.json under its upstream name."""
 
     reference: str
@@ -31,7 +31,7 @@ class Entry(Strict):
     """Bytes of everything under the digest, itself included; what entries share counts in each."""
 
 
-class Since(Strict):
+class Since(Record, frozen=True, kw_only=True):
     """What a bundle leaves out, because the registry that it is made for has it."""
 
     registry: str
@@ -44,7 +44,7 @@ class Since(Strict):
     """Digest of each of them -> a repository of the registry that has it."""
 
 
-class Contents(FileModel):
+class Contents(FileRecord, frozen=True, kw_only=True):
     """bundle.json. Entries are sorted by reference."""
 
     lock_sha256: str

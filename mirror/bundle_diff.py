@@ -8,17 +8,19 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from . import render
 from .bundle import Bundle
-from .document import Strict
 from .licence_gate import of_bootstrap
 from .lock import Lock, LockedChart, LockedImage, LockedManifest
 from .progress import size
+from .record import Record
 from .reference import Reference
 from .registry import chart_layer
 
 
-class Change(Strict):
+class Change(Record, frozen=True, kw_only=True):
     """One thing. ``old`` is None for what comes, ``new`` for what goes."""
 
     kind: str
@@ -36,7 +38,7 @@ class Change(Strict):
         return f"~ {self.kind:8} {self.name}  {self.old} -> {self.new}"
 
 
-class Difference(Strict):
+class Difference(Record, frozen=True, kw_only=True):
     """Between two bundles."""
 
     changes: list[Change]
@@ -102,7 +104,7 @@ def _described(change: Change, old: Lock, new: Lock) -> Change:
         return change
     lock = new if change.old is None else old
     more = f" ({_sizes(lock)[change.name]}, {_licences(lock)[f'image {change.name}']})"
-    return change.model_copy(update={"new": change.new + more} if change.new else {"old": f"{change.old}{more}"})
+    return replace(change, new=change.new + more) if change.new else replace(change, old=f"{change.old}{more}")
 
 
 def _models(lock: Lock) -> dict[str, str]:

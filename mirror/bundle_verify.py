@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from .bundle import Bundle, Plan, lock_sha256
 from .bundle_bytes import AGAIN, NotWhole, Wrong, check_blobs, check_parts, nothing_extra, reached
 from .bundle_plan import Weights
@@ -96,7 +98,7 @@ def _written_as_create_writes(bundle: Bundle, carried: dict[str, Descriptor], we
     if isinstance(layout, Parted):
         order = _order(bundle, carried, weights)
         files = [*order, *(StreamFile(path=n, size=len(small[n])) for n in LAST if n in small)]
-        text = layout.parts.model_copy(update={"files": files}).text(".json")
+        text = replace(layout.parts, files=files).text(".json")
         if (layout.path / PARTS_LIST).read_text() != text:
             raise Damaged(str(layout.path / PARTS_LIST), "it is not as sealift wrote it", AGAIN)
 

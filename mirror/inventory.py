@@ -6,12 +6,12 @@ import hashlib
 from datetime import datetime
 from functools import cached_property
 
-from .document import FileModel, Strict
 from .layout import OCI_LAYER, Descriptor
 from .lock import LockedFile
+from .record import FileRecord, Record
 
 
-class HeldBlob(Strict):
+class HeldBlob(Record, frozen=True, kw_only=True):
     """A blob, and one repository that has it."""
 
     size: int
@@ -20,7 +20,7 @@ class HeldBlob(Strict):
     """Path in the registry, its prefix included."""
 
 
-class HeldFile(Strict):
+class HeldFile(Record, frozen=True, kw_only=True):
     """A model's file, in a layer of its own."""
 
     name: str
@@ -29,7 +29,7 @@ class HeldFile(Strict):
     """Digest of the layer that carries it."""
 
 
-class Inventory(FileModel):
+class Inventory(FileRecord, frozen=True, kw_only=True, dict=True):
     """inventory.json. Everything is sorted, so that equal content is an equal file but for the time."""
 
     registry: str

@@ -27,6 +27,8 @@ PARTS_LIST = "parts.json"
 SBOM = "sbom.cdx.json"
 BOOTSTRAP = "bootstrap"
 """The script that sets up an operator's machine; only where the lock has something for one."""
+FOR_OPERATORS = "bootstrap"
+"""The kind of entries that are for operators' machines: a load leaves them in the bundle."""
 METADATA = "metadata"
 """The directory of a bundle that holds its signatures; never signed itself, and different each time it is written."""
 TOP = frozenset({OCI_LAYOUT, INDEX, LOCK, BUNDLE, SBOM, BOOTSTRAP})

@@ -8,9 +8,9 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from . import licences
-from .document import Strict
 from .errors import LicenceRefused
 from .lock import Lock, LockedBootstrap, LockedException
+from .record import Record
 
 # A bundle is made from a lock, without the catalog, whose many models take time to build.
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Component:
     excepted_as: frozenset[str]
 
 
-class Verdict(Strict):
+class Verdict(Record, frozen=True, kw_only=True):
     """Whether a component may be carried, and why."""
 
     component: str
@@ -112,7 +112,13 @@ def _verdict(
             why = f"{why}, and its exception expired on {e.expires}"
             continue
         because = f"{why}; {e.approved_by} excepts {e.component} until {e.expires}: {e.reason}"
-        locked = LockedException.model_validate(e.model_dump())
+        locked = LockedException(
+            component=e.component,
+            licence=e.licence,
+            reason=e.reason,
+            approved_by=e.approved_by,
+            expires=e.expires,
+        )
         return Verdict(component=c.name, licence=c.licence, allowed=True, because=because, exception=locked)
     return Verdict(component=c.name, licence=c.licence, allowed=False, because=why)
 

@@ -13,12 +13,12 @@ from . import unchanged
 from .atomic import write_bytes_atomically
 from .bundle import Bundle, Entry
 from .errors import BadInput, Damaged, RegistryRefused, WrongTarget
-from .layout import RECEIPT, RECEIPTS, UPLOADS, Descriptor
+from .layout import FOR_OPERATORS, RECEIPT, RECEIPTS, UPLOADS, Descriptor
 from .lock import LockedRuntime
 from .parallel import each
 from .progress import Report
 from .receipt import Missing, Receipt, ReceivedImage, ReceivedModel, ReceivedRuntime
-from .reference import Reference, mirrored
+from .reference import Reference, delivered, mirrored
 from .registry import ASKERS, Internal
 from .sending import Outgoing, Sending, shipment
 from .site import write_part
@@ -49,7 +49,7 @@ class Delivery:
     def of(cls, entry: Entry, registry: str) -> Delivery:
         """Where ``entry`` goes in ``registry`` (``host[:port][/prefix]``)."""
         has_tag = ":" in entry.reference.rpartition("/")[2]
-        target = mirrored(Reference.parse(entry.reference), registry).with_digest(entry.digest)
+        target = delivered(entry.reference, entry.digest, registry)
         tag = target.tag if has_tag else f"at-{entry.digest.partition(':')[2][:12]}"
         return cls(entry, target.pinned(), Reference(target.registry, target.repository, tag))
 
@@ -63,7 +63,7 @@ def plan(bundle: Bundle, registry: str) -> list[Delivery]:
         raise BadInput(
             f"registry {registry!r}", "it is no host", "Give host[:port][/prefix], such as registry.site:5000."
         )
-    return [Delivery.of(e, registry) for e in bundle.contents.entries if e.kind != "bootstrap"]
+    return [Delivery.of(e, registry) for e in bundle.contents.entries if e.kind != FOR_OPERATORS]
 
 
 def load(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from msgspec import Meta
 
-from .document import FileModel, Strict
 from .evidence.policy import SignatureRule
+from .record import FileRecord, Record
 
-Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+Digest = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
 
 
-class LockedEvidence(Strict):
+class LockedEvidence(Record, frozen=True, kw_only=True):
     """What upstream says about an image in a manifest of its own: a signature, an attestation or an SBOM."""
 
     kind: Literal["signature", "attestation", "sbom", "index"]
@@ -31,7 +31,7 @@ class LockedEvidence(Strict):
     """Bytes of its manifest and blobs."""
 
 
-class LockedImage(Strict):
+class LockedImage(Record, frozen=True, kw_only=True):
     """One image by digest. The bundle carries exactly ``digest``."""
 
     reference: str
@@ -55,7 +55,7 @@ class LockedImage(Strict):
     """What the rules made of it, in words; None where there are no rules."""
 
 
-class LockedFile(Strict):
+class LockedFile(Record, frozen=True, kw_only=True):
     """A file that is carried as it is."""
 
     name: str
@@ -64,10 +64,10 @@ class LockedFile(Strict):
     """Bytes."""
 
 
-class LockedChart(Strict):
+class LockedChart(Record, frozen=True, kw_only=True, tag_field="kind", tag="chart"):
     """A chart: an artifact in a registry."""
 
-    kind: Literal["chart"] = "chart"
+    kind: ClassVar = "chart"
     reference: str
     """``registry/repository:version``."""
     digest: Digest
@@ -76,34 +76,34 @@ class LockedChart(Strict):
     values: dict[str, Any]
 
 
-class LockedManifest(Strict):
+class LockedManifest(Record, frozen=True, kw_only=True, tag_field="kind", tag="manifest"):
     """Release YAML: files, in the order of application."""
 
-    kind: Literal["manifest"] = "manifest"
+    kind: ClassVar = "manifest"
     urls: list[str]
     files: list[LockedFile]
     """One for each URL; ``name`` is the URL's last path segment."""
 
 
-class LockedImages(Strict):
+class LockedImages(Record, frozen=True, kw_only=True, tag_field="kind", tag="images"):
     """A part that is images only."""
 
-    kind: Literal["images"] = "images"
+    kind: ClassVar = "images"
     images: list[str]
 
 
-class LockedPart(Strict):
+class LockedPart(Record, frozen=True, kw_only=True):
     """One part of the platform, resolved."""
 
     name: str
     namespace: str | None
     licence: str
-    content: Annotated[LockedChart | LockedManifest | LockedImages, Field(discriminator="kind")]
+    content: LockedChart | LockedManifest | LockedImages
     images: list[str]
     """References (keys of Lock.images) that its manifests name. Sorted."""
 
 
-class LockedModel(Strict):
+class LockedModel(Record, frozen=True, kw_only=True):
     """A model at a commit, file by file."""
 
     name: str
@@ -126,7 +126,7 @@ class LockedModel(Strict):
         return f"{self.origin.lower()}:{self.revision}"
 
 
-class LockedRuntime(Strict):
+class LockedRuntime(Record, frozen=True, kw_only=True):
     """A model server that a stack can name."""
 
     name: str
@@ -136,7 +136,7 @@ class LockedRuntime(Strict):
     """A key of Lock.images."""
 
 
-class LockedTool(Strict):
+class LockedTool(Record, frozen=True, kw_only=True):
     """A tool of an operator's machine, for one platform."""
 
     name: str
@@ -152,7 +152,7 @@ class LockedTool(Strict):
     """The directory below Pulumi's plugins that the archive is unpacked to: ``<kind>-<name>-v<version>``."""
 
 
-class LockedWheel(Strict):
+class LockedWheel(Record, frozen=True, kw_only=True):
     """A Python package of an operator's machine."""
 
     name: str
@@ -165,7 +165,7 @@ class LockedWheel(Strict):
     """``<platform> <Python's version>`` of every machine that it is for. Sorted."""
 
 
-class LockedBootstrap(Strict):
+class LockedBootstrap(Record, frozen=True, kw_only=True):
     """What sets up an operator's machine. Lists are sorted: tools by name and platform, wheels by file."""
 
     project: str
@@ -177,14 +177,14 @@ class LockedBootstrap(Strict):
     wheels: list[LockedWheel]
 
 
-class Excluded(Strict):
+class Excluded(Record, frozen=True, kw_only=True):
     """A string that parses as an image and is not shipped."""
 
     value: str
     reason: str
 
 
-class LockedException(Strict):
+class LockedException(Record, frozen=True, kw_only=True):
     """A licence outside the allow list under which one component is carried, until a day."""
 
     component: str
@@ -194,7 +194,7 @@ class LockedException(Strict):
     expires: date
 
 
-class Lock(FileModel):
+class Lock(FileRecord, frozen=True, kw_only=True):
     """The whole lock. Lists are sorted by name, parts stand in the catalog's order."""
 
     kubernetes: str

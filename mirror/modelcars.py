@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import IO
 
+from msgspec.structs import replace
+
 from .errors import BadInput, Damaged, SealiftError
 from .layout import Descriptor, links
 from .lock import LockedFile
@@ -43,7 +45,7 @@ def look(reference: Reference, leaf: bytes, source: Source) -> list[LockedFile]:
             elif file:
                 found[name] = file
     below = {n.removeprefix(f"{ROOT}/"): f for n, f in found.items() if n.startswith(f"{ROOT}/")}
-    return [f.model_copy(update={"name": n}) for n, f in sorted(below.items())]
+    return [replace(f, name=n) for n, f in sorted(below.items())]
 
 
 def _remove(found: dict[str, LockedFile], path: str) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .document import FileModel, Strict
 from .errors import BadInput, Damaged
 from .layout import BLOBS, PARTS, PARTS_LIST, Layout, Segment
+from .record import FileRecord, Record
 from .tar_stream import StreamFile, TarStream, windows
 
 SMALLEST = 1 << 20
 """Bytes that a part has at least."""
 
 
-class Part(Strict):
+class Part(Record, frozen=True, kw_only=True):
     """One part, as it must arrive."""
 
     name: str
@@ -23,7 +23,7 @@ class Part(Strict):
     sha256: str
 
 
-class Parts(FileModel):
+class Parts(FileRecord, frozen=True, kw_only=True):
     """parts.json: the parts, and the files of the tar stream that they are windows of, in its order."""
 
     part_size: int

@@ -8,9 +8,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from .document import Strict
 from .errors import BadInput, ChecksFailed, WrongCluster
 from .protection import Protection, protections
+from .record import Record
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient, V1Node
@@ -23,7 +23,7 @@ DEFAULT_ON = (1, 35)
 Delivery = Literal["oci+native", "storage-initializer"]
 
 
-class Node(Strict):
+class Node(Record, frozen=True, kw_only=True):
     """One node as it describes itself."""
 
     name: str
@@ -33,7 +33,7 @@ class Node(Strict):
     """Whether its kubelet has the feature on; None when it does not say."""
 
 
-class Cluster(Strict):
+class Cluster(Record, frozen=True, kw_only=True):
     """What the cluster answered."""
 
     version: str
@@ -45,7 +45,7 @@ class Cluster(Strict):
     """What it says of how it protects what it holds."""
 
 
-class Verdict(Strict):
+class Verdict(Record, frozen=True, kw_only=True):
     """Which way of delivering models the cluster can do, and why not the better one."""
 
     cluster: Cluster

@@ -12,7 +12,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Literal
 
-from .document import Strict
+from .record import Record
 
 Held = Literal["yes", "no", "cannot tell"]
 
@@ -34,7 +34,7 @@ _OBJECTS = ("apiserver_resource_objects", "apiserver_storage_objects")
 _EVENTS = "apiserver_audit_event_total"
 
 
-class Protection(Strict):
+class Protection(Record, frozen=True, kw_only=True):
     """Whether one protection holds."""
 
     name: Name

@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .document import FileModel, Strict
 from .errors import Damaged, NotInReceipt
 from .lock import Excluded
+from .record import FileRecord, Record
 from .reference import Reference
 
 
-class ReceivedImage(Strict):
+class ReceivedImage(Record, frozen=True, kw_only=True):
     """An image that arrived: the registry was asked for it by digest after the load."""
 
     reference: str
@@ -28,7 +28,7 @@ class ReceivedImage(Strict):
     """What the lock's rules made of upstream's signatures, read back from the internal registry."""
 
 
-class ReceivedModel(Strict):
+class ReceivedModel(Record, frozen=True, kw_only=True):
     """A model that arrived, as an image."""
 
     name: str
@@ -40,14 +40,14 @@ class ReceivedModel(Strict):
     size: int
 
 
-class ReceivedFile(Strict):
+class ReceivedFile(Record, frozen=True, kw_only=True):
     """A file written beside the receipt. ``path`` is relative to the receipt's directory."""
 
     path: str
     sha256: str
 
 
-class ReceivedPart(Strict):
+class ReceivedPart(Record, frozen=True, kw_only=True):
     """A part's content: one chart archive, or release YAML files in order, or nothing but images."""
 
     name: str
@@ -61,7 +61,7 @@ class ReceivedPart(Strict):
     images: list[str]
 
 
-class ReceivedRuntime(Strict):
+class ReceivedRuntime(Record, frozen=True, kw_only=True):
     """A model server that a stack can name; ``image`` is a reference in ``images``."""
 
     name: str
@@ -70,7 +70,7 @@ class ReceivedRuntime(Strict):
     image: str
 
 
-class Missing(Strict):
+class Missing(Record, frozen=True, kw_only=True):
     """Something of the bundle that did not arrive."""
 
     reference: str
@@ -80,7 +80,7 @@ class Missing(Strict):
 Named = TypeVar("Named", ReceivedModel, ReceivedRuntime, ReceivedPart)
 
 
-class Receipt(FileModel):
+class Receipt(FileRecord, frozen=True, kw_only=True, dict=True):
     """What ``sealift load`` proved to be in the internal registry."""
 
     registry: str

@@ -77,6 +77,11 @@ def mirrored(source: Reference, registry: str) -> Reference:
     return replace(source, registry=host, repository=path)
 
 
+def delivered(reference: str, digest: str, registry: str) -> Reference:
+    """Where a load brings what upstream calls ``reference``: its mirrored name in ``registry``, with ``digest``."""
+    return mirrored(Reference.parse(reference), registry).with_digest(digest)
+
+
 def _split(rest: str) -> tuple[str, str, str]:
     first, slash, remainder = rest.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost" or first.lower() != first):

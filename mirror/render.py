@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
-from .document import Dumper, shallow
-from .document import Loader as StrictLoader
 from .errors import BadInput, ToolMissing
+from .text import Dumper, shallow
+from .text import Loader as StrictLoader
 
 Document = dict[str, Any]
 

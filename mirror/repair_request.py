@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .document import FileModel, Strict
 from .layout import BLOBS
 from .parts import Part, Parted
+from .record import FileRecord, Record
 from .tar_stream import StreamFile
 
 if TYPE_CHECKING:
     from .bundle_bytes import NotWhole
 
 
-class StreamAt(Strict):
+class StreamAt(Record, frozen=True, kw_only=True):
     """The stream that the parts are windows of: where every byte of a part comes from."""
 
     part_size: int
@@ -22,7 +22,7 @@ class StreamAt(Strict):
     """Those that are wanted, as they must be."""
 
 
-class RepairRequest(FileModel):
+class RepairRequest(FileRecord, frozen=True, kw_only=True):
     """repair.json, which crosses the gap in the other direction: names, sums and sizes, no content."""
 
     lock_sha256: str

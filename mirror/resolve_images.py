@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from . import platforms
 from .errors import NotUpstream
 from .evidence.find import Found, find
@@ -57,7 +59,7 @@ def seen(image: Resolved, reader: Reader, judge: Judge) -> tuple[LockedImage, Ve
     documents = [document_of(f, reader, known) for f in found if judge.rules and f.locked.kind != "sbom"]
     verdict = judge.judge(image.locked, image.carried, documents)
     said = verdict.because if judge.rules else None
-    return image.locked.model_copy(update={"evidence": [f.locked for f in found], "signature": said}), verdict
+    return replace(image.locked, evidence=[f.locked for f in found], signature=said), verdict
 
 
 def document_of(found: Found, reader: Reader, known: Mapping[str, bytes]) -> Document:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import field_validator, model_validator
+from msgspec.structs import force_setattr
 
-from .document import FileModel
 from .errors import BadInput
+from .record import FileRecord
 from .reference import Reference
 from .transports import Place
 
 
-class SourceMap(FileModel):
+class SourceMap(FileRecord, frozen=True, kw_only=True, dict=True):
     """Hosts and what stands in for them, as the file says it: ``docker.io: http://127.0.0.1:5100/docker.io``.
 
     A key is a host (``host[:port]``) as upstream names have it; a value is ``scheme://host[:port][/prefix]`` and
@@ -41,49 +41,27 @@ class SourceMap(FileModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """See :class:`FileModel`."""
+        """See :class:`FileRecord`."""
         found = super().read(path)
         images = {k: str(place.below(path.absolute().parent)) for k, place in found.places.items()}
         return cls(hosts=found.hosts, images=images)
 
-    @model_validator(mode="before")
     @classmethod
-    def _all_at_the_top(cls, data: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+    def of_data(cls, data: Any, origin: str) -> Self:  # noqa: ANN401 - whatever the file holds
+        """See :class:`FileRecord`: hosts and images stand beside each other in the file."""
         if not isinstance(data, dict) or data.keys() & {"hosts", "images"}:
-            return data
+            return super().of_data(data, origin)
         given = {k: v for k, v in data.items() if k != "version"}
         images = {k: v for k, v in given.items() if isinstance(v, str) and Place.parse(v)}
-        return {
-            **({"version": data["version"]} if "version" in data else {}),
-            "hosts": {k: v for k, v in given.items() if k not in images},
-            "images": images,
-        }
+        hosts = {k: v for k, v in given.items() if k not in images}
+        return super().of_data(
+            {k: data[k] for k in ("version",) if k in data} | {"hosts": hosts, "images": images}, origin
+        )
 
-    @field_validator("hosts")
-    @classmethod
-    def _endpoints(cls, hosts: dict[str, str]) -> dict[str, str]:
-        for host, endpoint in hosts.items():
-            parts = urlsplit(endpoint)
-            if "/" in host or not host:
-                raise ValueError(f"{host!r} is not host[:port]")
-            if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
-                raise ValueError(f"{host}: {endpoint!r} is not http[s]://host[:port][/prefix]")
-            if "@" in parts.netloc:
-                raise ValueError(f"{host}: credentials do not belong here; give them in an authfile")
-        return {host: endpoint.rstrip("/") for host, endpoint in hosts.items()}
-
-    @field_validator("images")
-    @classmethod
-    def _places(cls, images: dict[str, str]) -> dict[str, str]:
-        found = {}
-        for name, place in images.items():
-            reference = Reference.parse(name)
-            if reference.digest or not reference.tag:
-                raise ValueError(f"{name!r}: an image is named by registry, repository and tag here, without a digest")
-            if Place.parse(place) is None:
-                raise ValueError(f"{name}: {place!r} is no place such as docker-archive:app.tar")
-            found[str(reference)] = place
-        return found
+    def __post_init__(self) -> None:
+        """Raises ValueError for what is no endpoint, no image or no place."""
+        force_setattr(self, "hosts", {host: _endpoint(host, given) for host, given in self.hosts.items()})
+        force_setattr(self, "images", {_tagged(name, place): place for name, place in self.images.items()})
 
     @cached_property
     def places(self) -> dict[str, Place]:
@@ -116,3 +94,23 @@ class SourceMap(FileModel):
     def hub(self, host: str) -> str:
         """The endpoint URL, without a trailing slash, of the model hub called ``host``."""
         return self.hosts.get(host, f"https://{host}")
+
+
+def _endpoint(host: str, endpoint: str) -> str:
+    parts = urlsplit(endpoint)
+    if "/" in host or not host:
+        raise ValueError(f"{host!r} is not host[:port]")
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError(f"{host}: {endpoint!r} is not http[s]://host[:port][/prefix]")
+    if "@" in parts.netloc:
+        raise ValueError(f"{host}: credentials do not belong here; give them in an authfile")
+    return endpoint.rstrip("/")
+
+
+def _tagged(name: str, place: str) -> str:
+    reference = Reference.parse(name)
+    if reference.digest or not reference.tag:
+        raise ValueError(f"{name!r}: an image is named by registry, repository and tag here, without a digest")
+    if Place.parse(place) is None:
+        raise ValueError(f"{name}: {place!r} is no place such as docker-archive:app.tar")
+    return str(reference)

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from .document import Strict
+from .record import Record
 
 BLOCK = 512
 END = 2 * BLOCK
 """Bytes of the two empty blocks that end the stream."""
 
 
-class StreamFile(Strict):
+class StreamFile(Record, frozen=True, kw_only=True):
     """A file of the stream."""
 
     path: str

@@ -16,8 +16,8 @@ from typing import Any
 
 from .atomic import write_atomically
 from .errors import SealiftError
-from .layout import BUNDLE, INDEX, LOADED, LOCK, PARTS_LIST, RECEIPT
-from .reference import Reference, mirrored
+from .layout import BUNDLE, FOR_OPERATORS, INDEX, LOADED, LOCK, PARTS_LIST, RECEIPT
+from .reference import Reference, delivered
 from .registry import Internal
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, SealiftError)
@@ -91,9 +91,8 @@ def asked(bundle: Path, registry: str, internal: Internal) -> Future[set[Referen
 
 def _targets(bundle: Path, registry: str) -> list[Reference]:
     """What a load of ``bundle`` brings into ``registry``, by digest; raises what malformed files raise."""
-    entries = [e for e in json.loads((bundle / BUNDLE).read_bytes())["entries"] if e["kind"] != "bootstrap"]
-    names = [(mirrored(Reference.parse(e["reference"]), registry), e["digest"]) for e in entries]
-    return [name.with_digest(digest).pinned() for name, digest in names]
+    entries = [e for e in json.loads((bundle / BUNDLE).read_bytes())["entries"] if e["kind"] != FOR_OPERATORS]
+    return [delivered(e["reference"], e["digest"], registry).pinned() for e in entries]
 
 
 def _sha256(path: Path) -> str:

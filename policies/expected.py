@@ -12,9 +12,10 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, Field
 
-from mirror.document import Loader, validate
+from mirror.document import validate
 from mirror.errors import BadInput
 from mirror.receipt import Receipt
+from mirror.text import Loader
 
 from .receipt_parameter import receipt_data
 from .settings import Settings

@@ -9,7 +9,7 @@ from typing import Any
 
 import openai
 
-from mirror.document import merged
+from mirror.text import merged
 
 from . import account, gateway_rules, keys
 from .authorization import KIND as POLICIES

@@ -85,7 +85,7 @@ def create(
     if sign:
         with resumable(f"{output} is whole, and not signed"):
             signing.sign_whole(output, sign, roots, passphrase_file)
-    show(made.contents.model_dump(mode="json"), "\n".join([summary(made, "made"), *signing.told(output)]), json_)
+    show(made.contents.data(), "\n".join([summary(made, "made"), *signing.told(output)]), json_)
 
 
 @app.command("verify")
@@ -171,7 +171,7 @@ def show_bundle(bundle: BundlePath, json_: Json = False) -> None:
 
     opened = Bundle.open(bundle)
     rows = [f"{e.kind:9}{size(e.size):>10}  {e.reference}@{e.digest}" for e in opened.contents.entries]
-    show(opened.contents.model_dump(mode="json"), "\n".join([*rows, summary(opened, "whole")]), json_)
+    show(opened.contents.data(), "\n".join([*rows, summary(opened, "whole")]), json_)
 
 
 @app.command("diff")
@@ -189,7 +189,7 @@ def diff(
     from ..bundle_diff import between
 
     found = between(old, new)
-    show(found.model_dump(mode="json"), "\n".join(found.lines()), json_)
+    show(found.data(), "\n".join(found.lines()), json_)
 
 
 def summary(bundle: Bundle, what: str) -> str:

@@ -51,4 +51,4 @@ def inventory(
         detached.sign(output, [keys.signer(k, secrets) for k in sign])
     where = f"would write {output}" if dry_run else str(output)
     text = f"{where}: {len(found.blobs)} blobs, {size(sum(found.sizes.values()))} in {registry}"
-    show(found.model_dump(mode="json"), text, json_)
+    show(found.data(), text, json_)

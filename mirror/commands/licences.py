@@ -35,4 +35,4 @@ def licences(
         print(rows)
     gate.require(verdicts)
     if json_:
-        show({"verdicts": [v.model_dump(mode="json") for v in verdicts]}, "", json_)
+        show({"verdicts": [v.data() for v in verdicts]}, "", json_)

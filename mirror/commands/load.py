@@ -70,7 +70,7 @@ def load(
         received = loading.load(opened, registry, inside, output, progress, asked)
     if refused := loading.refused(received):
         raise refused
-    written = received.model_dump(mode="json")
+    written = received.data()
     show(written, _summary(written, output), json_)
 
 

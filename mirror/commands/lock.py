@@ -40,4 +40,4 @@ def lock(
     text = f"{len(found.parts)} parts, {len(found.images)} images ({bytes_in_words(size)}), {len(found.models)} models"
     if found.bootstrap:
         text += f", {len(found.bootstrap.tools)} tools, {len(found.bootstrap.wheels)} wheels"
-    show(found.model_dump(mode="json"), text, json_)
+    show(found.data(), text, json_)

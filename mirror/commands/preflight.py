@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -34,4 +35,4 @@ def preflight(
         print("\n".join([*lines, f"models: {verdict.delivery}"]))
     asking.guarded(verdict.cluster, without or ())
     if json_:
-        print(verdict.model_dump_json(indent=2))
+        print(json.dumps(verdict.data(), indent=2))

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import StringConstraints, field_validator, model_validator
+from msgspec import Meta
 
-from ..document import Strict
+from ..record import Record
 from ..reference import Reference
 
 
@@ -16,7 +16,7 @@ class Refused(Exception):
     """A signature that counts for nothing, and why."""
 
 
-class Keyless(Strict):
+class Keyless(Record, frozen=True, kw_only=True):
     """A signer without a key of their own: a certificate of Fulcio's names who they were (https://docs.sigstore.dev)."""
 
     issuer: str
@@ -26,21 +26,20 @@ class Keyless(Strict):
     identity_pattern: str | None = None
     """A regular expression that the whole of it matches, where releases differ in it."""
 
-    @model_validator(mode="after")
-    def _one(self) -> Keyless:
+    def __post_init__(self) -> None:
+        """Raises ValueError for what says none or both, or no regular expression."""
         if (self.identity is None) == (self.identity_pattern is None):
             raise ValueError("give identity or identity_pattern, one of them")
         try:
             re.compile(self.identity_pattern or "")
         except re.error as e:
             raise ValueError(f"identity_pattern is no regular expression: {e}") from e
-        return self
 
     def __str__(self) -> str:
         return f"{self.identity or self.identity_pattern} by {self.issuer}"
 
 
-class SignatureRule(Strict):
+class SignatureRule(Record, frozen=True, kw_only=True):
     """Who must have signed the images of some names, or why nobody need have."""
 
     images: str
@@ -50,25 +49,20 @@ class SignatureRule(Strict):
     keyless: list[Keyless] = []
     attestations: list[str] = []
     """Predicate types that one of them must have attested besides, such as ``https://slsa.dev/provenance/v1``."""
-    unsigned: Annotated[str, StringConstraints(min_length=10)] | None = None
+    unsigned: Annotated[str, Meta(min_length=10)] | None = None
     """Why these are carried without a signature."""
 
-    @field_validator("keys")
-    @classmethod
-    def _pem(cls, keys: list[str]) -> list[str]:
-        from cryptography.hazmat.primitives.serialization import load_pem_public_key  # slow, and few locks have keys
+    def __post_init__(self) -> None:
+        """Raises ValueError for what is no key, and unless it says either who signs or why nobody need."""
+        if self.keys:
+            from cryptography.hazmat.primitives.serialization import load_pem_public_key  # slow, and few have keys
 
-        for key in keys:
-            load_pem_public_key(key.encode())
-        return keys
-
-    @model_validator(mode="after")
-    def _one(self) -> SignatureRule:
+            for key in self.keys:
+                load_pem_public_key(key.encode())
         if bool(self.keys or self.keyless) == (self.unsigned is not None):
             raise ValueError("give keys or keyless, or say by unsigned why neither is needed")
         if self.unsigned and self.attestations:
             raise ValueError("attestations need keys or keyless")
-        return self
 
     def covers(self, reference: Reference) -> bool:
         """Whether ``reference`` is of the names that this is about."""

@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from ..catalog import Catalog, ChartSource, ImagesSource, ManifestSource, Part
-from ..document import Dumper, Loader, shallow
 from ..errors import BadInput, SealiftError
 from ..reference import Reference
+from ..text import Dumper, Loader, shallow
 
 UNKNOWN = "LicenseRef-Unknown"
 """No list allows it, so what was imported is not locked until somebody says what it is."""

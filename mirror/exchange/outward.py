@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from ..document import Dumper
 from ..evidence.policy import rule_for
 from ..lock import Lock, LockedChart, LockedImage, LockedManifest, LockedPart
 from ..reference import Reference
+from ..text import Dumper
 
 
 @dataclass(frozen=True)

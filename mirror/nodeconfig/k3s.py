@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ..document import Dumper
+from ..text import Dumper
 from .places import Places
 
 REGISTRIES = "registries.yaml"

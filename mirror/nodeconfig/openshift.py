@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ..document import Dumper
+from ..text import Dumper
 from .places import Places
 
 NAME = "sealift"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mirror.document import merged
+from mirror.text import merged
 from smoke_tests.cluster import Cluster
 from smoke_tests.environment import Environment, ServedModel
 from smoke_tests.evidence import Fact, Group

@@ -7,10 +7,9 @@ from typing import Any
 
 import yaml
 
-from mirror import document
 from mirror.atomic import write_atomically
-from mirror.document import Loader
 from mirror.errors import BadInput
+from mirror.text import Loader, merged
 
 from .operator import ROOT
 
@@ -36,7 +35,7 @@ def write(stack: str, project: Path, site: dict[str, Any], *, as_shipped: bool =
         known = ", ".join(sorted(p.name.split(".")[1] for p in source.parent.glob("Pulumi.*.yaml")))
         raise BadInput(f"stack {stack!r}", f"there is no {source.name} in stacks/", f"Name one of: {known}.")
     overlay = {} if as_shipped else _config(OVERLAY)
-    config = document.merged(document.merged(_config(source), overlay), site)
+    config = merged(merged(_config(source), overlay), site)
     write_atomically(project / "stacks" / source.name, yaml.safe_dump({"config": config}, sort_keys=False))
 
 

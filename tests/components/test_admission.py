@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from components.admission import AdmissionArgs, RulesArgs, documents, wait_until_in_force
 from components.model import ModelArgs
@@ -68,9 +69,7 @@ def test_the_parameter_holds_images_and_weights_by_digest(site: Site) -> None:
 
 
 def test_an_earlier_receipt_stays_allowed_when_the_stack_says_so(site: Site, tmp_path: Path) -> None:
-    earlier = make_site(
-        tmp_path, models=[site.receipt.models[0].model_copy(update={"mirrored": f"old@sha256:{'9' * 64}"})]
-    )
+    earlier = make_site(tmp_path, models=[structs.replace(site.receipt.models[0], mirrored=f"old@sha256:{'9' * 64}")])
     now = documents(AdmissionArgs(site, ["models"]))[0]["data"]
     both = documents(AdmissionArgs(site, ["models"], RulesArgs(earlier=[earlier.receipt])))[0]["data"]
     assert "9" * 64 not in now

@@ -6,6 +6,7 @@ from typing import Any
 
 import pulumi
 import pytest
+from msgspec import structs
 
 from components import site as site_module
 from components.documents import Document
@@ -71,10 +72,10 @@ def test_the_stacks_values_lie_over_the_components_and_these_over_the_catalogs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = make_site(tmp_path)
-    part = site.receipt.part("istiod").model_copy(
-        update={"kind": "chart", "release": "istiod", "values": {"a": 1, "b": 1, "c": {"d": 1}}}
+    part = structs.replace(
+        site.receipt.part("istiod"), kind="chart", release="istiod", values={"a": 1, "b": 1, "c": {"d": 1}}
     )
-    receipt = site.receipt.model_copy(update={"parts": [part]})
+    receipt = structs.replace(site.receipt, parts=[part])
     given: dict[str, Any] = {}
 
     def chart(archive: Path, **arguments: Any) -> list[Document]:  # noqa: ANN401

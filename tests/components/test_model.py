@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from components.model import ModelArgs, host, inference_service, sidecar
 from components.runtime import serving_runtime
@@ -101,7 +102,7 @@ def test_a_model_server_is_read_only_unprivileged_and_silent(site: Site) -> None
 
 
 def test_a_gpu_server_asks_for_a_gpu_and_not_for_the_cpus_settings(site: Site) -> None:
-    runtime = site.receipt.runtime("vllm-cpu").model_copy(update={"accelerator": "nvidia"})
+    runtime = structs.replace(site.receipt.runtime("vllm-cpu"), accelerator="nvidia")
     [container] = serving_runtime(runtime, SIZES["standard"])["spec"]["containers"]
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert "--enforce-eager" not in container["args"]
@@ -133,7 +134,7 @@ def test_a_model_that_takes_long_to_start_is_given_the_time(site: Site) -> None:
 def test_a_cpu_server_compiles_nothing_while_it_serves(site: Site) -> None:
     runtime = site.receipt.runtime("vllm-cpu")
     for accelerator, expected in (("cpu", "1"), ("nvidia", None)):
-        made = serving_runtime(runtime.model_copy(update={"accelerator": accelerator}), SIZES["small"])
+        made = serving_runtime(structs.replace(runtime, accelerator=accelerator), SIZES["small"])
         environment = {e["name"]: e["value"] for e in made["spec"]["containers"][0]["env"]}
         assert environment.get("TORCH_COMPILE_DISABLE") == expected
 

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from mirror.bundle import Bundle
 from mirror.bundle_create import Order, create
-from mirror.document import merged
 from mirror.layout import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -41,6 +41,7 @@ from mirror.platforms import cut
 from mirror.progress import Silent
 from mirror.registry import CHART_LAYER, Upstream
 from mirror.source_map import SourceMap
+from mirror.text import merged
 from tests.serving import running
 
 HTPASSWD = "operator:$2b$04$2Ku05XKDHHM4AFv/CDvt3eZuZVHJyCItw1.vhPEFTLiZKmsd8ZS96\n"
@@ -375,7 +376,7 @@ class World:
 
     def locked(self, path: Path, **changes: object) -> Path:
         """A lock like this world's with ``changes``, written to ``path``."""
-        self.lock.model_copy(update=changes).write(path)
+        structs.replace(self.lock, **changes).write(path)
         return path
 
 

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from mirror import unchanged
 from mirror.bundle import Bundle
@@ -226,7 +227,7 @@ def test_a_registry_that_cannot_be_asked_is_said_when_the_answer_is_wanted(site:
 
 def test_a_bundle_with_rules_for_signatures_is_judged_in_full_each_time(made: Site, tmp_path: Path) -> None:
     rule = SignatureRule(images="**", unsigned="made for a test only")
-    lock = Lock.read(made.directory / "sealift.lock").model_copy(update={"signature_rules": [rule]})
+    lock = structs.replace(Lock.read(made.directory / "sealift.lock"), signature_rules=[rule])
     lock.write(tmp_path / "sealift.lock")
     create(replace(made.up.order("ruled", tmp_path / "sealift.lock"), output=tmp_path / "ruled"), Silent())
     registry = f"{made.inside.host}/site"
@@ -238,7 +239,7 @@ def test_a_bundle_with_rules_for_signatures_is_judged_in_full_each_time(made: Si
 def test_a_receipt_with_other_fields_has_another_format() -> None:
     """Who gives the receipt a field raises unchanged.FORMAT: else a site that loads again keeps the receipt it has."""
     models = (Receipt, ReceivedImage, ReceivedModel, ReceivedFile, ReceivedPart, ReceivedRuntime, Missing)
-    fields = {m.__name__: " ".join(m.model_fields) for m in models}
+    fields = {m.__name__: " ".join(m.__struct_fields__) for m in models}
     assert (unchanged.FORMAT, fields) == (
         1,
         {

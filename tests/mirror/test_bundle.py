@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from mirror import bundle_create
 from mirror.bundle import Bundle
@@ -160,17 +161,14 @@ def test_a_disk_that_is_too_small_is_refused_before_a_byte_moves(
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 70_000_000))
-    huge = [
-        m.model_copy(update={"files": [f.model_copy(update={"size": 10**9}) for f in m.files]})
-        for m in world.lock.models
-    ]
+    huge = [structs.replace(m, files=[structs.replace(f, size=10**9) for f in m.files]) for m in world.lock.models]
     with pytest.raises(NoSpace, match="70,000,000 are free"):
         world.create(tmp_path / "bundle", world.locked(tmp_path / "huge.lock", models=huge))
     assert not (tmp_path / "bundle.partial").exists()
 
 
 def test_an_upstream_that_changed_since_the_lock_is_refused(world: World, tmp_path: Path) -> None:
-    changed = [i.model_copy(update={"digest": "sha256:" + "0" * 64}) for i in world.lock.images]
+    changed = [structs.replace(i, digest="sha256:" + "0" * 64) for i in world.lock.images]
     with pytest.raises(Damaged, match="the lock says sha256:000"):
         world.create(tmp_path / "bundle", world.locked(tmp_path / "changed.lock", images=changed))
     world.hub.files["crds.yaml"] = b"kind: Other\n"
@@ -187,7 +185,7 @@ def test_weights_that_changed_since_the_lock_are_refused(world: World, tmp_path:
 
 
 def test_what_upstream_lacks_and_who_does_not_answer_are_told_apart(world: World, tmp_path: Path) -> None:
-    gone = [i.model_copy(update={"upstream_digest": "sha256:" + "0" * 64}) for i in world.lock.images]
+    gone = [structs.replace(i, upstream_digest="sha256:" + "0" * 64) for i in world.lock.images]
     with pytest.raises(NotUpstream, match="manifest unknown"):
         world.create(tmp_path / "bundle", world.locked(tmp_path / "gone.lock", images=gone))
     dead = SourceMap(hosts=dict.fromkeys(world.source_map.hosts, "http://127.0.0.1:9"))
@@ -233,7 +231,7 @@ def test_a_file_that_nothing_leads_to_is_found(whole: Path) -> None:
 
 def test_a_bundle_with_another_lock_is_refused_even_when_the_sums_agree(whole: Path) -> None:
     lock = Lock.read(whole / "sealift.lock")
-    lock.model_copy(update={"models": []}).write(whole / "sealift.lock")
+    structs.replace(lock, models=[]).write(whole / "sealift.lock")
     with pytest.raises(Damaged, match="not the lock"):
         verify(whole, Silent())
     data = json.loads((whole / "bundle.json").read_text())
@@ -256,9 +254,9 @@ def test_weights_that_are_not_the_locked_ones_are_refused_even_when_every_digest
     whole: Path,
 ) -> None:
     lock = Lock.read(whole / "sealift.lock")
-    file = lock.models[0].files[1].model_copy(update={"sha256": "0" * 64})
-    model = lock.models[0].model_copy(update={"files": [lock.models[0].files[0], file, lock.models[0].files[2]]})
-    lock.model_copy(update={"models": [model]}).write(whole / "sealift.lock")
+    file = structs.replace(lock.models[0].files[1], sha256="0" * 64)
+    model = structs.replace(lock.models[0], files=[lock.models[0].files[0], file, lock.models[0].files[2]])
+    structs.replace(lock, models=[model]).write(whole / "sealift.lock")
     data = json.loads((whole / "bundle.json").read_text())
     data["lock_sha256"] = hashlib.sha256((whole / "sealift.lock").read_bytes()).hexdigest()
     (whole / "bundle.json").write_text(json.dumps(data))

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from mirror.atomic import write_atomically
-from mirror.document import FileModel, merged
+from mirror.document import FileModel
 from mirror.errors import BadInput
+from mirror.text import merged
 
 
 class Box(FileModel):

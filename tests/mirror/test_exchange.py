@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec import structs
 
 from mirror import cli
 from mirror.catalog import Catalog, ChartSource, ImagesSource, ManifestSource
@@ -49,7 +50,7 @@ def lock(**changes: object) -> Lock:
         runtimes=[],
         exclusions=[],
     )
-    return made.model_copy(update=changes)
+    return structs.replace(made, **changes)
 
 
 def exported(format_: str, **changes: object) -> tuple[dict[str, Any], list[str]]:

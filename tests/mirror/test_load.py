@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from mirror import load as loading
 from mirror import sending
@@ -214,6 +215,6 @@ def test_an_image_without_a_tag_is_pushed_under_one_that_keeps_it_from_garbage_c
 
 def test_a_part_named_to_escape_the_site_directory_is_refused(whole: Path, tmp_path: Path) -> None:
     bundle = Bundle.open(whole)
-    part = bundle.lock.parts[0].model_copy(update={"name": "../../outside"})
+    part = structs.replace(bundle.lock.parts[0], name="../../outside")
     with pytest.raises(Damaged, match="outside the site directory"):
         loading.write_part(bundle, part, tmp_path / "site")

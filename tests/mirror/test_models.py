@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from mirror import models
 from mirror.catalog import DirectorySource, HubSource, Model
@@ -45,7 +46,7 @@ def mapped(hub: Hub) -> SourceMap:
 def test_a_branch_is_locked_to_its_commit_and_each_file_to_its_sum(hub: Hub) -> None:
     hub.lfs = {"model.safetensors"}
     locked = lock_model(model(), mapped(hub))
-    assert locked == hub.locked("tiny", "Org/Tiny").model_copy(update={"licence": "MIT"})
+    assert locked == structs.replace(hub.locked("tiny", "Org/Tiny"), licence="MIT")
     assert locked.revision == COMMIT
     assert locked.reference == f"hub.test/org/tiny:{COMMIT}"
 

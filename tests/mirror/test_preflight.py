@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from mirror import cli
 from mirror.errors import BadInput, ChecksFailed, WrongCluster
@@ -103,7 +104,7 @@ def test_the_cluster_is_asked_for_version_gates_and_runtimes(
     api_server: tuple[str, dict[str, str]], tmp_path: Path
 ) -> None:
     found = ask(kubeconfig(tmp_path / "kubeconfig", api_server[0]))
-    assert found.model_copy(update={"protections": []}) == cluster("v1.34.4", True, "containerd://2.4.2", True)
+    assert structs.replace(found, protections=[]) == cluster("v1.34.4", True, "containerd://2.4.2", True)
     assert {p.name: p.held for p in found.protections} == {
         "secrets-encrypted": "cannot tell",
         "audited": "cannot tell",
@@ -114,7 +115,7 @@ def test_the_cluster_is_asked_for_version_gates_and_runtimes(
 def test_metrics_that_may_not_be_read_say_nothing(api_server: tuple[str, dict[str, str]], tmp_path: Path) -> None:
     del api_server[1]["/metrics"], api_server[1]["/api/v1/nodes/n1/proxy/metrics"]
     found = ask(kubeconfig(tmp_path / "kubeconfig", api_server[0]))
-    assert found.model_copy(update={"protections": []}) == cluster("v1.34.4", None, "containerd://2.4.2")
+    assert structs.replace(found, protections=[]) == cluster("v1.34.4", None, "containerd://2.4.2")
 
 
 def test_a_protection_that_is_known_not_to_hold_ends_it_unless_that_is_said(

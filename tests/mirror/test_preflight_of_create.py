@@ -162,7 +162,7 @@ def test_of_a_bundle_that_is_whole_nothing_is_left_and_another_locks_is_refused(
 def test_the_rate_is_measured_where_only_a_model_of_a_hub_is_left(hub: Hub, tmp_path: Path) -> None:
     model = hub.locked("tiny", "Org/Tiny")
     empty = {"kubernetes": "1.34", "platforms": ["linux/amd64"], "parts": [], "images": [], "runtimes": []}
-    Lock.model_validate({**empty, "exclusions": [], "models": [model]}).write(tmp_path / "sealift.lock")
+    Lock(**empty, exclusions=[], models=[model]).write(tmp_path / "sealift.lock")
     mapped = SourceMap(hosts={"hub.test": hub.url})
     order = Order(tmp_path / "sealift.lock", tmp_path / "bundle", Upstream(mapped, client()), mapped)
     _, before, rate = look(order)

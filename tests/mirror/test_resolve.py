@@ -217,7 +217,7 @@ def test_an_exclusion_with_a_reason_lets_the_lock_go_on(world: World, text: str)
     exclusion = {"value": text, "reason": "nobody ever pulls it"}
     lock = world.lock(world.part("demo", pod(image=text)), exclusions=[exclusion])
     assert lock.images == []
-    assert [e.model_dump() for e in lock.exclusions] == [exclusion]
+    assert [e.data() for e in lock.exclusions] == [exclusion]
 
 
 def test_an_exclusion_of_nothing_is_mentioned(world: World) -> None:

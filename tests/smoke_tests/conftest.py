@@ -263,7 +263,7 @@ def receipt() -> Receipt:
 
     model = image("hub.test/models/tiny:1", "3") | {"name": "tiny", "origin": "hub.test/models/tiny", "revision": "1"}
     del model["reference"]
-    return Receipt.model_validate(
+    return Receipt.of_data(
         {
             "registry": REGISTRY,
             "bundle": BUNDLE,
@@ -273,7 +273,8 @@ def receipt() -> Receipt:
             "parts": [],
             "runtimes": [],
             "exclusions": [],
-        }
+        },
+        "receipt",
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 from typer.testing import CliRunner
 
 from mirror.errors import BadInput, ChecksFailed
@@ -77,7 +78,7 @@ def test_tables_of_the_operator_are_added(arguments: list[str], tmp_path: Path) 
 
 
 def test_a_receipt_of_another_bundle_is_refused(arguments: list[str], tmp_path: Path, receipt: Receipt) -> None:
-    receipt.model_copy(update={"bundle": "c" * 64}).write(tmp_path / "receipt.json")
+    structs.replace(receipt, bundle="c" * 64).write(tmp_path / "receipt.json")
     done = CliRunner().invoke(app, arguments)
     assert isinstance(done.exception, BadInput)
     assert "the stack was made from bundle" in done.exception.why

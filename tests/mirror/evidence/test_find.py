@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec import ValidationError, convert
 
 from mirror.evidence.find import BUNDLE, LARGEST, judged_as
 from mirror.evidence.policy import Keyless, SignatureRule
@@ -142,8 +143,8 @@ def test_a_star_stays_inside_a_segment_and_two_do_not(pattern: str, covers: bool
     ],
 )
 def test_a_rule_that_says_nothing_or_too_much_is_no_rule(fields: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="validation error"):
-        SignatureRule.model_validate({"images": "**", **fields})
+    with pytest.raises(ValidationError):
+        convert({"images": "**", **fields}, SignatureRule)
 
 
 def test_a_keyless_signer_is_named_by_who_vouches() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from mirror import bundle_diff, cli
 from mirror.bundle_create import create
@@ -87,13 +88,13 @@ def bundles(hub: Hub, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
 
         def made(name: str, parts: list[LockedChart | LockedManifest], licences: dict[str, str]) -> Path:
             lock = Lock.read(up.lock(f"{name}.lock"))
-            images = [i.model_copy(update={"licence": licences.get(i.reference, "MIT")}) for i in lock.images]
+            images = [structs.replace(i, licence=licences.get(i.reference, "MIT")) for i in lock.images]
             locked = [
                 LockedPart(name=n, namespace="demo", licence="MIT", content=content, images=[])
                 for n, content in zip(("demo", "yaml"), parts, strict=True)
             ]
             file = tmp_path / f"{name}.lock"
-            lock.model_copy(update={"images": images, "parts": locked}).write(file)
+            structs.replace(lock, images=images, parts=locked).write(file)
             mapped = SourceMap(hosts={"up.test": f"http://{fake.host}", "github.test": hub.url})
             order = up.order(name, file)
             create(type(order)(file, order.output, Upstream(mapped, client()), mapped, order.directories), Silent())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from mirror import load as loading
 from mirror import resolve
@@ -188,13 +189,13 @@ def test_a_bundle_whose_rules_were_changed_does_not_pass(scene: Scene, bundle: B
     import shutil
 
     forged = Path(shutil.copytree(bundle.layout.path, tmp_path / "forged"))
-    lock = bundle.lock.model_copy(update={"signature_rules": [Signer().rule("**")]})
+    lock = structs.replace(bundle.lock, signature_rules=[Signer().rule("**")])
     lock.write(forged / "sealift.lock")
     from mirror import sbom
     from mirror.bundle import lock_sha256
 
     digest = lock_sha256(forged / "sealift.lock")
-    bundle.contents.model_copy(update={"lock_sha256": digest}).write(forged / "bundle.json")
+    structs.replace(bundle.contents, lock_sha256=digest).write(forged / "bundle.json")
     (forged / "sbom.cdx.json").write_text(sbom.text(lock, digest))
     with pytest.raises(Untrusted, match="not signed as the catalog wants"):
         verify(forged, Silent())
