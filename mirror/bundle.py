@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
+
+from msgspec import Struct
 
 from .bootstrap.kit import Kit, kits
 from .errors import Damaged
@@ -54,8 +55,7 @@ class Contents(FileRecord, frozen=True, kw_only=True):
     """None for a bundle that holds everything."""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What a lock puts into a bundle, in the lock's order."""
 
     images: list[LockedImage]
@@ -100,8 +100,7 @@ class Plan:
         return found + [("bootstrap", k.reference, k.size) for k in self.kits]
 
 
-@dataclass(frozen=True)
-class Bundle:
+class Bundle(Struct, frozen=True):
     """A whole bundle that has been opened: names and sums agree; blobs are not yet read."""
 
     layout: Layout

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from .atomic import write_atomically, write_bytes_atomically
 from .errors import Damaged, NotUpstream
 
@@ -131,8 +133,7 @@ def links(manifest: bytes, origin: str) -> list[Descriptor]:
         raise Damaged(origin, f"a malformed manifest: {e!r}", "Fetch it again.") from e
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """Bytes of a file: where content lies, or a piece of it."""
 
     path: Path
@@ -154,8 +155,7 @@ def read_segments(segments: Iterable[Segment], buffer: memoryview) -> Iterator[m
                 left -= count
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """An OCI image layout in a directory."""
 
     path: Path

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from . import unchanged
 from .atomic import write_bytes_atomically
@@ -32,8 +33,7 @@ Asked = Future[set[Reference]]
 """What the registry holds, where it has been asked already (unchanged.asked)."""
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """An entry and where it goes."""
 
     entry: Entry

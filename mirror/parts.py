@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import BadInput, Damaged
@@ -41,8 +40,7 @@ def blob_path(digest: str) -> str:
     return f"{BLOBS}/{digest.replace(':', '/')}"
 
 
-@dataclass(frozen=True)
-class Parted(Layout):
+class Parted(Layout, frozen=True):
     """An OCI layout that lies in parts; small files lie beside them too."""
 
     parts: Parts

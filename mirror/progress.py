@@ -13,8 +13,9 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,8 +81,7 @@ class Silent:
         """See :class:`Report`."""
 
 
-@dataclass
-class Pace:
+class Pace(Struct):
     """How far, how fast, how long still."""
 
     total: int
@@ -218,8 +218,7 @@ class Events(_Written):
         self._print(json.dumps({"event": event, **fields}))
 
 
-@dataclass(frozen=True)
-class _Item:
+class _Item(Struct, frozen=True):
     advance: Callable[[int], None]
     done: Callable[[], None]
 

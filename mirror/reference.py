@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .errors import BadInput
 
@@ -20,8 +22,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _MAX_NAME = 255
 
 
-@dataclass(frozen=True, order=True)
-class Reference:
+class Reference(Struct, frozen=True, order=True):
     """A fully qualified image name with a tag, a digest or both.
 
     ``registry`` is ``host[:port]``; ``repository`` is the path below it; ``digest`` is ``sha256:<64 hex>``.

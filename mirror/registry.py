@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct, field
 
 from .distribution import listing, pull, push
 from .distribution.credentials import Credentials
@@ -55,8 +56,7 @@ def _nothing_mapped() -> SourceMap:
     return SourceMap.none()
 
 
-@dataclass(frozen=True)
-class Upstream:
+class Upstream(Struct, frozen=True):
     """The registries of the connected side, hosts replaced by a source map."""
 
     source_map: SourceMap = field(default_factory=_nothing_mapped)
@@ -111,8 +111,7 @@ def chart_layer(manifest: bytes, origin: str) -> Descriptor:
     raise NotUpstream(origin, "it is no Helm chart", f"Name an artifact with a layer {CHART_LAYER}.")
 
 
-@dataclass
-class Internal:
+class Internal(Struct):
     """The registry inside. TLS, unless the person who loads said that it speaks plain HTTP."""
 
     client: Client

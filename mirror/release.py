@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from .layout import OCI_EMPTY, OCI_MANIFEST, TITLE, Descriptor, encode
 from .lock import LockedFile
@@ -14,8 +15,7 @@ ARTIFACT = "application/vnd.sealift.release.v1"
 EMPTY = b"{}"
 
 
-@dataclass(frozen=True)
-class Release:
+class Release(Struct, frozen=True):
     """One file of release YAML as an artifact: everything about it follows from the lock."""
 
     url: str

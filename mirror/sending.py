@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from typing import BinaryIO
+
+from msgspec import Struct, field
 
 from .distribution.push import OpenAt, Segment
 from .errors import RegistryRefused, SealiftError
@@ -21,8 +22,7 @@ ASKERS = 8
 """How many small questions are asked at the same time."""
 
 
-@dataclass(frozen=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True):
     """An entry that is to be sent."""
 
     top: Descriptor
@@ -31,8 +31,7 @@ class Outgoing:
     tagged: Reference
 
 
-@dataclass(frozen=True)
-class Shipment:
+class Shipment(Struct, frozen=True):
     """What sending means in requests: a pure function of the layout and the entries."""
 
     items: Sequence[Outgoing]
@@ -63,8 +62,7 @@ def shipment(layout: Layout, items: Iterable[Outgoing]) -> Shipment:
     return Shipment(listed, blobs, {k: list(v.values()) for k, v in wanted.items()}, below, manifests)
 
 
-@dataclass
-class Sending:
+class Sending(Struct):
     """Carries out a shipment. What fails is noted and the rest goes on."""
 
     internal: Internal

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from .errors import BadInput
 from .record import FileRecord

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from .record import Record
 
@@ -26,8 +27,7 @@ class StreamFile(Record, frozen=True, kw_only=True):
     size: int
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a file stands in the stream: its header, then its content, then zeros to a whole block."""
 
     file: StreamFile
@@ -45,8 +45,7 @@ class Place:
         return self.content + padded(self.file.size)
 
 
-@dataclass(frozen=True)
-class TarStream:
+class TarStream(Struct, frozen=True, dict=True):
     """The files in their order."""
 
     files: Sequence[StreamFile]
@@ -86,8 +85,7 @@ def padded(size: int) -> int:
     return -(-size // BLOCK) * BLOCK
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(Struct, frozen=True):
     """The piece of part number ``part`` (from 1) that bytes of the stream fall into."""
 
     part: int

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from .atomic import write_atomically
 from .errors import SealiftError
@@ -25,8 +27,7 @@ FORMAT = 1
 """Raised when the same bundle gives another receipt than it gave before: then what older ones noted counts no more."""
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(Struct, frozen=True):
     """.loaded.json: that ``receipt`` was written for the whole of a bundle, by these sums."""
 
     registry: str
@@ -34,17 +35,17 @@ class Note:
     """Hex sha256 of the bundle's own files, from which all else in it follows."""
     receipt: str
     """Hex sha256 of receipt.json."""
-    format: int = FORMAT
+    format: int
+    """FORMAT, when it was written."""
 
     @classmethod
     def of(cls, bundle: Path, registry: str, site: Path) -> Note:
         """What would be noted of the files as they are; raises OSError."""
         names = [n for n in (BUNDLE, INDEX, LOCK, PARTS_LIST) if n != PARTS_LIST or (bundle / n).is_file()]
-        return cls(registry, {n: _sha256(bundle / n) for n in names}, _sha256(site / RECEIPT))
+        return cls(registry, {n: _sha256(bundle / n) for n in names}, _sha256(site / RECEIPT), FORMAT)
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """A site that is as a load of the bundle would leave it, as far as its files say."""
 
     receipt: dict[str, Any]

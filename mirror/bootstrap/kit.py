@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..layout import OCI_EMPTY, OCI_MANIFEST, TITLE, Descriptor, encode
 from ..lock import Lock, LockedFile, LockedTool, LockedWheel
@@ -16,8 +17,7 @@ HOST = "sealift.invalid"
 """No registry has it: it is not loaded."""
 
 
-@dataclass(frozen=True)
-class Kit:
+class Kit(Struct, frozen=True):
     """The tools and wheels of ``platform``."""
 
     platform: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
+
+from msgspec import Struct, field
 
 from ..errors import RegistryRefused
 from . import challenge, refusals
@@ -20,8 +21,7 @@ Ask = Callable[[str, str, dict[str, str], bytes | None], tuple[int, bytes]]
 """Sends a request (method, URL, headers, body) to a token server and returns status and body."""
 
 
-@dataclass
-class Authorization:
+class Authorization(Struct):
     """What is sent to ``host`` as Authorization, by scopes. Called from several threads."""
 
     host: str

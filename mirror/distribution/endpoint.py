@@ -10,13 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
+
+from msgspec import Struct, field
 
 from ..errors import RegistryRefused
 from . import refusals
@@ -36,8 +37,7 @@ HOPS = 5
 HEADERS = {"User-Agent": "sealift", "Accept-Encoding": "identity"}
 
 
-@dataclass(frozen=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How often and how long is tried."""
 
     attempts: int = 5
@@ -56,8 +56,7 @@ class Patience:
         self.sleep(min(self.longest, said if said is not None else grown))
 
 
-@dataclass(frozen=True)
-class Body:
+class Body(Struct, frozen=True):
     """What is sent: its bytes' number, and how it writes itself to a connection (again, when tried again)."""
 
     size: int
@@ -69,8 +68,7 @@ class Body:
         return cls(len(content), lambda connection: connection.send(content))
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """An answer that has been read in full."""
 
     status: int
@@ -78,8 +76,7 @@ class Answer:
     body: bytes
 
 
-@dataclass(frozen=True)
-class Exchange:
+class Exchange(Struct, frozen=True):
     """An answer whose body is still to be read, and the socket that it comes from (None: read the response alone)."""
 
     response: HTTPResponse
@@ -96,8 +93,7 @@ class TryAgain(Exception):
         self.retry_after = retry_after
 
 
-@dataclass
-class Client:
+class Client(Struct):
     """The registries of one side. ``ca_file`` (PEM) is trusted beside the system's authorities."""
 
     credentials: Credentials = field(default_factory=Credentials)

@@ -6,10 +6,11 @@ import os
 import re
 import ssl
 from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from typing import BinaryIO
 from urllib.parse import urlencode, urljoin, urlsplit
+
+from msgspec import Struct, field
 
 from ..errors import Damaged, RegistryRefused
 from ..layout import Descriptor
@@ -48,8 +49,7 @@ def exists(endpoint: Endpoint, repository: str, d: Descriptor) -> bool:
     return said is None or int(said) == d.size
 
 
-@dataclass
-class Uploads:
+class Uploads(Struct):
     """Uploads to one registry: what it can do is learnt from its answers. Called from several threads."""
 
     endpoint: Endpoint
@@ -99,8 +99,7 @@ class Uploads:
         return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
-@dataclass
-class _Upload:
+class _Upload(Struct):
     """One blob on its way."""
 
     uploads: Uploads

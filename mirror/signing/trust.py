@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from ..atomic import write_atomically
 from ..errors import BadInput, Untrusted
@@ -24,8 +26,7 @@ CLOCK_MARGIN = timedelta(minutes=10)
 """How far a clock may go back, by being set right, before a bundle is refused."""
 
 
-@dataclass(frozen=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """accepted.json: the newest bundle that was accepted, and when.
 
     Read by hand, though as strictly as the files of pydantic's: that takes longer to import than to verify a bundle.
@@ -61,8 +62,7 @@ class Accepted:
         write_atomically(path, json.dumps(self.json(), indent=2) + "\n")
 
 
-@dataclass(frozen=True)
-class Trust:
+class Trust(Struct, frozen=True):
     """The directory of a site that holds its pinned root and what it accepted."""
 
     directory: Path

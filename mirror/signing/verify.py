@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from ..errors import BadInput, SealiftError, Untrusted
 from ..layout import METADATA
@@ -40,8 +41,7 @@ from .tuf_client import (
 AGAIN = "Ask those who signed for it again, by another way."
 
 
-@dataclass(frozen=True)
-class Verified:
+class Verified(Struct, frozen=True):
     """A bundle whose signatures hold."""
 
     version: int

@@ -132,6 +132,14 @@ def test_a_load_of_nothing_new_imports_nothing_that_it_does_not_need(site: Site)
     assert len(asked) == 61, "the registry is asked for each, each time"
 
 
+def test_a_load_in_full_reads_the_lock_without_pydantic(site: Site) -> None:
+    site.inside.manifests["site/up.test/org/a7"].clear()
+    code, modules, said = site.sealift(*site.command)
+    assert code == 0, said
+    assert "60 of 61 are there already" in said
+    assert not (HEAVY - {"mirror.lock", "yaml"}) & modules
+
+
 @pytest.mark.parametrize("arguments", [["load", "--help"], ["key", "--help"], ["prune", "--help"]])
 def test_help_is_shown_without_what_the_command_would_use(site: Site, arguments: list[str]) -> None:
     _, modules, said = site.sealift(*arguments)
@@ -198,7 +206,6 @@ def test_another_registry_another_bundle_and_another_format_are_loaded_in_full(
     assert unchanged.standing(other, site.registry, where) is None
     shutil.rmtree(other)
     monkeypatch.setattr(unchanged, "FORMAT", 2)
-    monkeypatch.setattr(unchanged.Note.__init__, "__defaults__", (2,))
     assert unchanged.standing(site.directory / "bundle", site.registry, where) is None
 
 
