@@ -3,6 +3,9 @@ PYTHON ?= python3
 RUN := .venv/bin
 BOOTSTRAP := $(PYTHON) testbed/toolchain/bootstrap.py
 
+# Nothing is compiled twice: a start without bytecode takes half as long again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: check test rehearse system environment wheel lock clean
 
 check: environment  ## the inner loop: style, types, who-imports-whom, fast tests; no root, no cluster

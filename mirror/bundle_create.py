@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from . import bundle_write
 from .atomic import on_disk
 from .bundle import Bundle, Kind, Plan, Since, lock_sha256
 from .bundle_plan import Blob, Carried, Item, Web, Weights
-from .bundle_write import Writing, writing
+from .bundle_write import Writing, bill_of_materials, writing
 from .distribution.endpoint import Client
 from .errors import BadInput, NoSpace
 from .growing import Advance, Growing
@@ -86,7 +87,12 @@ def create(order: Order, report: Report) -> Bundle:
     lock = Lock.read(order.lock_file)
     carried = plan(order, lock)
     require_space(order.partial, _preflight_of_nothing(carried) if not order.partial.exists() else 0)
-    with on_disk(order.partial), writing(order.partial, carried, order.part_size) as target:
+    with (
+        on_disk(order.partial),
+        writing(order.partial, carried, order.part_size) as target,
+        ThreadPoolExecutor(1) as aside,
+    ):
+        bill = aside.submit(bill_of_materials, lock, lock_sha256(order.lock_file))  # While blobs are waited for.
         before = preflight(carried, target.store.there, target.path)
         report.say(describe(before))
         require_space(order.partial, before.needed)
@@ -94,7 +100,7 @@ def create(order: Order, report: Report) -> Bundle:
         making = _Making(order, target, report, stop)
         made = dict(parallel(making.bring, carried.fetched, WORKERS, stop))
         entries = models_documents(carried, made, target.add)
-        target.finish(lock, order.lock_file, entries, since(order, carried))
+        target.finish(lock, order.lock_file, entries, since(order, carried), bill.result())
     order.partial.rename(order.output)
     return Bundle.open(order.output)
 

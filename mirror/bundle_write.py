@@ -60,7 +60,7 @@ class Writing(Protocol):
         """Whether what is there as ``d`` is ``d``: it is read and hashed."""
         ...
 
-    def finish(self, lock: Lock, lock_file: Path, entries: Entries, since: Since | None) -> None:
+    def finish(self, lock: Lock, lock_file: Path, entries: Entries, since: Since | None, bill: str) -> None:
         """Write what is still wanted, and remove what is not part of a whole bundle."""
         ...
 
@@ -89,10 +89,17 @@ def there(path: Path, carried: Carried, part_size: int | None) -> Callable[[str,
 
 
 def small_files(
-    lock: Lock, lock_file: bytes, entries: Entries, read: Callable[[str], bytes], since: Since | None
+    lock: Lock,
+    lock_file: bytes,
+    entries: Entries,
+    read: Callable[[str], bytes],
+    since: Since | None,
+    bill: str | None = None,
 ) -> dict[str, bytes]:
-    """The files beside the blobs, by name: a pure function of the lock and the manifests."""
-    from . import sbom
+    """The files beside the blobs, by name: a pure function of the lock and the manifests.
+
+    ``bill`` is the bill of materials, where it has been made already.
+    """
     from .bootstrap import script
 
     listed, named = describe(read, entries)
@@ -101,11 +108,18 @@ def small_files(
         OCI_LAYOUT: OCI_LAYOUT_TEXT,
         INDEX: index_text(named),
         BUNDLE: Contents(lock_sha256=lock_digest, entries=listed, since=since).text(".json"),
-        SBOM: sbom.text(lock, lock_digest),
+        SBOM: bill or bill_of_materials(lock, lock_digest),
     }
     if bootstrap := script.text(lock, lock_digest):
         texts[BOOTSTRAP] = bootstrap
     return {n: t.encode() for n, t in texts.items()} | {LOCK: lock_file}
+
+
+def bill_of_materials(lock: Lock, lock_digest: str) -> str:
+    """See sbom.py, which takes longer to import than all the rest of this room."""
+    from . import sbom
+
+    return sbom.text(lock, lock_digest)
 
 
 class InFiles:
@@ -126,11 +140,11 @@ class InFiles:
         with self.store.layout.blob(d.digest).open("rb") as f:
             return f"sha256:{hashlib.file_digest(f, 'sha256').hexdigest()}" == d.digest
 
-    def finish(self, lock: Lock, lock_file: Path, entries: Entries, since: Since | None) -> None:
+    def finish(self, lock: Lock, lock_file: Path, entries: Entries, since: Since | None, bill: str) -> None:
         """See :class:`Writing`."""
         for content in self._documents.values():
             write_bytes_atomically(self.store.layout.blob(digest(content)), content, flush=False)
-        small = small_files(lock, lock_file.read_bytes(), entries, self._documents.__getitem__, since)
+        small = small_files(lock, lock_file.read_bytes(), entries, self._documents.__getitem__, since, bill)
         for name, text in small.items():
             write_bytes_atomically(self.path / name, text, flush=False)
         _keep(self.path, small.keys() | {BLOBS})
@@ -172,9 +186,9 @@ class InParts:
             self.store.frame(key, d)
         return held
 
-    def finish(self, lock: Lock, lock_file: Path, entries: Entries, since: Since | None) -> None:
+    def finish(self, lock: Lock, lock_file: Path, entries: Entries, since: Since | None, bill: str) -> None:
         """See :class:`Writing`."""
-        small = small_files(lock, lock_file.read_bytes(), entries, self._documents.__getitem__, since)
+        small = small_files(lock, lock_file.read_bytes(), entries, self._documents.__getitem__, since, bill)
         last = {blob_path(k): c for k, c in sorted(self._later.items())} | {n: small[n] for n in LAST if n in small}
         first = [
             StreamFile(path=blob_path(self.store.finished.get(k, k)), size=f.size) for k, f in self._carried.stream

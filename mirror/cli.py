@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .commands.plain import PlainCommand, PlainGroup
+from .commands.plain import PlainCommand, PlainGroup, plain
 from .errors import Interrupted, SealiftError
 from .interruption import interrupted, listening
 
@@ -47,7 +47,7 @@ def assemble(only: str | None = None) -> typer.Typer:
             module, _, attribute = place.partition(":")
             found = getattr(import_module(module), attribute)
             if isinstance(found, typer.Typer):
-                made.add_typer(found, name=name)
+                made.add_typer(plain(found), name=name, cls=PlainGroup)
             else:
                 made.command(name, cls=PlainCommand)(found)
     if only is None:

@@ -53,7 +53,7 @@ class FileMedium:
 
     def put(self, position: int, piece: memoryview) -> None:
         """See :class:`Medium`."""
-        if position == 0:
+        if position == 0 and self.length:  # ext4 writes a file that was cut to nothing to the disk when it is closed.
             os.ftruncate(self._file, 0)
         _pwrite(self._file, piece, position)
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 PLAIN = (str, bool, Path, list[str], list[Path])
@@ -32,6 +33,13 @@ class PlainGroup(TyperGroup):
     def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own
         """The parameters, with what reads them."""
         return _read_plainly(super().get_params(ctx))
+
+
+def plain(group: typer.Typer) -> typer.Typer:
+    """``group``, whose commands read their plain values here."""
+    for command in group.registered_commands:
+        command.cls = PlainCommand
+    return group
 
 
 def _read_plainly(parameters: Sequence[Any]) -> Sequence[Any]:

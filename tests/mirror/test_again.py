@@ -140,6 +140,12 @@ def test_a_load_in_full_reads_the_lock_without_pydantic(site: Site) -> None:
     assert not (HEAVY - {"mirror.lock", "yaml"}) & modules
 
 
+def test_a_command_of_a_group_reads_its_options_without_pydantic(site: Site) -> None:
+    code, modules, said = site.sealift("bundle", "create", "--output", "bundle", "--json")
+    assert code == 0, said
+    assert "pydantic" not in modules
+
+
 @pytest.mark.parametrize("arguments", [["load", "--help"], ["key", "--help"], ["prune", "--help"]])
 def test_help_is_shown_without_what_the_command_would_use(site: Site, arguments: list[str]) -> None:
     _, modules, said = site.sealift(*arguments)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import shutil
 from collections.abc import Iterator
@@ -435,6 +436,21 @@ def test_a_models_layer_of_which_something_never_reached_the_disk_is_written_ane
 
     assert made(bytes(there)) == made(b"")
     assert digest((up.directory / "layer").read_bytes()) == made(b"").digest
+
+
+def test_content_that_begins_anew_cuts_what_was_there_and_a_new_file_is_not_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ext4 writes a file that was cut to nothing to the disk when it is closed: a bundle would wait for all of it."""
+    cuts: list[int] = []
+    cut = os.ftruncate
+    monkeypatch.setattr(os, "ftruncate", lambda f, size: cuts.append(size) or cut(f, size))
+    for content, expected in ((b"longer", []), (b"short", [0])):
+        medium = FileMedium(tmp_path / "file")
+        medium.put(0, memoryview(content))
+        medium.close()
+        assert (tmp_path / "file").read_bytes() == content
+        assert cuts == expected
 
 
 def test_a_journal_whose_last_line_was_cut_off_does_not_join_it_to_the_next(tmp_path: Path) -> None:
