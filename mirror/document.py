@@ -5,14 +5,12 @@ What machines write is a record (record.py), which is read without the time that
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from .atomic import write_atomically
 from .errors import BadInput
-from .text import formed, parsed, text_of
+from .text import File, formed
 
 Model = TypeVar("Model", bound=BaseModel)
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=63)]
@@ -25,27 +23,18 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class FileModel(Strict):
+class FileModel(File, Strict):
     """A file of the project. ``version`` is the file format's, and only known versions are read."""
 
     version: Literal[1] = 1
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read ``path`` (YAML or JSON by its ending); raises BadInput naming each wrong field."""
-        return cls.parse(text_of(path, cls.__name__.lower()), str(path))
-
-    @classmethod
-    def parse(cls, content: str, origin: str) -> Self:
-        """Parse ``content``; ``origin`` names it in errors."""
-        return validate(cls, parsed(content, origin), origin)
-
-    def write(self, path: Path) -> None:
-        """Write atomically: a reader sees the old file or the whole new one."""
-        write_atomically(path, self.text(path.suffix))
+    def of_data(cls, data: Any, origin: str) -> Self:  # noqa: ANN401 - whatever the file holds
+        """See :class:`File`: each wrong field is named."""
+        return validate(cls, data, origin)
 
     def text(self, suffix: str = ".yaml") -> str:
-        """The file's text, keys in the order of the model."""
+        """See :class:`File`."""
         return formed(self.model_dump(mode="json", exclude_defaults=False), suffix)
 
 

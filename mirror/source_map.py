@@ -53,9 +53,8 @@ class SourceMap(FileRecord, frozen=True, kw_only=True, dict=True):
         given = {k: v for k, v in data.items() if k != "version"}
         images = {k: v for k, v in given.items() if isinstance(v, str) and Place.parse(v)}
         hosts = {k: v for k, v in given.items() if k not in images}
-        return super().of_data(
-            {k: data[k] for k in ("version",) if k in data} | {"hosts": hosts, "images": images}, origin
-        )
+        version = {"version": data["version"]} if "version" in data else {}
+        return super().of_data({**version, "hosts": hosts, "images": images}, origin)
 
     def __post_init__(self) -> None:
         """Raises ValueError for what is no endpoint, no image or no place."""

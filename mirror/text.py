@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
+from .atomic import write_atomically
 from .errors import BadInput
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -19,6 +20,35 @@ DEEPEST = 1_000
 """How deep YAML may be nested; libyaml crashes somewhere beyond twenty times as much."""
 _BRACKETS = re.compile(r"[\[\]{}]")
 _INDENTED = re.compile(rf"^(?: {{{DEEPEST}}}|(?:[ \t]*[-?:][ \t]){{{DEEPEST}}})", re.MULTILINE)
+
+
+class File:
+    """A file of the project, whatever checks what it holds."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of_data(cls, data: Any, origin: str) -> Self:  # noqa: ANN401 - whatever the file holds
+        """``data`` as this kind of file; raises BadInput naming what is wrong by its path, with ``origin``."""
+        raise NotImplementedError
+
+    def text(self, suffix: str = ".yaml") -> str:
+        """The file's text, keys in the order of the fields."""
+        raise NotImplementedError
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read ``path`` (YAML or JSON by its ending); raises BadInput naming what is wrong."""
+        return cls.parse(text_of(path, cls.__name__.lower()), str(path))
+
+    @classmethod
+    def parse(cls, content: str, origin: str) -> Self:
+        """Parse ``content``; ``origin`` names it in errors."""
+        return cls.of_data(parsed(content, origin), origin)
+
+    def write(self, path: Path) -> None:
+        """Write atomically: a reader sees the old file or the whole new one."""
+        write_atomically(path, self.text(path.suffix))
 
 
 def text_of(path: Path, what: str) -> str:

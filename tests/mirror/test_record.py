@@ -62,7 +62,7 @@ def test_the_version_and_the_kind_come_first() -> None:
 def test_a_wrong_field_is_named_with_the_fields_that_exist(text: str, named: str) -> None:
     with pytest.raises(BadInput, match=named) as e:
         Box.parse(text, "box.yaml")
-    assert "version, size, words" in e.value.instead or "size, words" in e.value.instead
+    assert "version, size, words" in e.value.instead
 
 
 @pytest.mark.parametrize("wrong", [{"size": "big"}, {"size": 1, "sum": "xyz"}, {"size": 1, "shape": {"kind": "flat"}}])
