@@ -9,6 +9,8 @@ from typing import TypeVar
 
 MOMENT = 2.0
 """Seconds that threads have to notice a stop after Ctrl-C."""
+HEARTBEAT = 1.0
+"""Seconds that the main thread waits at a time. A signal that arrives just before it waits does not wake it."""
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -51,8 +53,9 @@ def parallel(work: Callable[[T], U], items: Iterable[T], workers: int, stop: Sto
     patient = True
     try:
         futures = [pool.submit(work, i) for i in items]
-        wait(futures, return_when=FIRST_EXCEPTION)
-        failures = [e for f in futures if f.done() and not f.cancelled() and (e := f.exception())]
+        while wait(futures, HEARTBEAT, FIRST_EXCEPTION).not_done and not _failures(futures):
+            pass
+        failures = _failures(futures)
         if failures:
             stop.now()
             raise next((e for e in failures if not isinstance(e, Stopped)), failures[0])
@@ -73,3 +76,7 @@ def parallel(work: Callable[[T], U], items: Iterable[T], workers: int, stop: Sto
 def each(work: Callable[[T], U], items: Iterable[T], workers: int) -> list[U]:
     """``work`` on each of ``items``, which does not ask for a stop; as :func:`parallel` in everything else."""
     return parallel(work, items, workers)
+
+
+def _failures(futures: list[Future[U]]) -> list[BaseException]:
+    return [e for f in futures if f.done() and not f.cancelled() and (e := f.exception())]
