@@ -52,12 +52,10 @@ def parallel(work: Callable[[T], U], items: Iterable[T], workers: int, stop: Sto
     futures: list[Future[U]] = []
     patient = True
     try:
-        futures = [pool.submit(work, i) for i in items]
+        futures = [pool.submit(_unless_stopped, work, i, stop) for i in items]
         while wait(futures, HEARTBEAT, FIRST_EXCEPTION).not_done and not _failures(futures):
             pass
-        failures = _failures(futures)
-        if failures:
-            stop.now()
+        if failures := _failures(futures):
             raise next((e for e in failures if not isinstance(e, Stopped)), failures[0])
         return [f.result() for f in futures]
     except KeyboardInterrupt:
@@ -76,6 +74,16 @@ def parallel(work: Callable[[T], U], items: Iterable[T], workers: int, stop: Sto
 def each(work: Callable[[T], U], items: Iterable[T], workers: int) -> list[U]:
     """``work`` on each of ``items``, which does not ask for a stop; as :func:`parallel` in everything else."""
     return parallel(work, items, workers)
+
+
+def _unless_stopped(work: Callable[[T], U], item: T, stop: Stop) -> U:
+    """``work`` on ``item``; a failure stops the rest here, before this thread could begin with the next item."""
+    stop.check()
+    try:
+        return work(item)
+    except BaseException:
+        stop.now()
+        raise
 
 
 def _failures(futures: list[Future[U]]) -> list[BaseException]:
