@@ -108,13 +108,16 @@ class Bundle(Struct, frozen=True):
     contents: Contents
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open the bundle at ``path``; raises BadInput (no bundle) or Damaged (files disagree)."""
+    def open(cls, path: Path, lock: Lock | None = None) -> Self:
+        """Open the bundle at ``path``; raises BadInput (no bundle) or Damaged (files disagree).
+
+        Its lock is ``lock``, where that has been read already.
+        """
         contents = Contents.read(path / BUNDLE)
         lock_file = path / LOCK
         if not lock_file.is_file() or lock_sha256(lock_file) != contents.lock_sha256:
             raise Damaged(str(lock_file), f"it is not the lock that {BUNDLE} was made from", "Carry the bundle again.")
-        bundle = cls(open_layout(path), Lock.read(lock_file), contents)
+        bundle = cls(open_layout(path), lock or Lock.read(lock_file), contents)
         if sorted((d.annotations.get(REF_NAME, ""), d.digest) for d in bundle.layout.index()) != sorted(
             (e.reference, e.digest) for e in contents.entries
         ):

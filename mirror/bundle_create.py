@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,6 +56,11 @@ class Order:
     wheel: Path | None = None
     """The project's own wheel, where the lock has one that no URL has."""
 
+    @cached_property
+    def lock(self) -> Lock:
+        """What the lock file holds; raises BadInput."""
+        return Lock.read(self.lock_file)
+
     @property
     def partial(self) -> Path:
         """Where it is made."""
@@ -83,16 +89,18 @@ def create(order: Order, report: Report) -> Bundle:
     """
     if order.output.exists():
         return _whole_already(order, report)
+    with ThreadPoolExecutor(1) as aside:
+        bill = aside.submit(bill_of_materials, order.lock, lock_sha256(order.lock_file))
+        carried = plan(order)  # Registries are waited for meanwhile.
+        require_space(order.partial, _preflight_of_nothing(carried) if not order.partial.exists() else 0)
+        _write(order, carried, bill, report)
+    order.partial.rename(order.output)
+    return Bundle.open(order.output, order.lock)
+
+
+def _write(order: Order, carried: Carried, bill: Future[str], report: Report) -> None:
     stop = Stop()
-    lock = Lock.read(order.lock_file)
-    carried = plan(order, lock)
-    require_space(order.partial, _preflight_of_nothing(carried) if not order.partial.exists() else 0)
-    with (
-        on_disk(order.partial),
-        writing(order.partial, carried, order.part_size) as target,
-        ThreadPoolExecutor(1) as aside,
-    ):
-        bill = aside.submit(bill_of_materials, lock, lock_sha256(order.lock_file))  # While blobs are waited for.
+    with on_disk(order.partial), writing(order.partial, carried, order.part_size) as target:
         before = preflight(carried, target.store.there, target.path)
         report.say(describe(before))
         require_space(order.partial, before.needed)
@@ -100,14 +108,12 @@ def create(order: Order, report: Report) -> Bundle:
         making = _Making(order, target, report, stop)
         made = dict(parallel(making.bring, carried.fetched, WORKERS, stop))
         entries = models_documents(carried, made, target.add)
-        target.finish(lock, order.lock_file, entries, since(order, carried), bill.result())
-    order.partial.rename(order.output)
-    return Bundle.open(order.output)
+        target.finish(order.lock, order.lock_file, entries, since(order, carried), bill.result())
 
 
-def plan(order: Order, lock: Lock) -> Carried:
+def plan(order: Order) -> Carried:
     """What is carried: reads every manifest from upstream and no blob; raises BadInput, NotUpstream, Damaged."""
-    wanted = Plan.of(lock)
+    wanted = Plan.of(order.lock)
     check_given({m.name: m.origin for m in wanted.models}, dict(order.directories))
     for member in (m for kit in wanted.kits for m in kit.members if m.url is None):
         given_wheel(Web(None, member.file), order.wheel)
@@ -248,7 +254,7 @@ def look(order: Order) -> tuple[Carried, Preflight, float | None]:
     What an interrupted run left is taken off, as ``create`` goes on with it; of a bundle that is whole nothing is left.
     Raises NoSpace when it cannot fit, and what ``create`` raises before it fetches.
     """
-    carried = plan(order, Lock.read(order.lock_file))
+    carried = plan(order)
     if order.output.exists():
         _whole_already(order, Silent())
         return carried, Preflight(0, 0, 0, free(order.output), 0), None

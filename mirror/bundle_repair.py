@@ -21,11 +21,10 @@ from .bundle_create import (
     since,
 )
 from .bundle_plan import Carried, Item, Weights
-from .bundle_write import small_files
+from .bundle_write import Entries, small_files
 from .errors import BadInput, Damaged
 from .growing import FileMedium, Growing, PartsMedium
 from .layout import BLOBS, TOP, Descriptor, digest
-from .lock import Lock
 from .parallel import Stop, parallel
 from .parts import blob_path, part_name
 from .progress import Report, Silent
@@ -39,14 +38,14 @@ def repair(request: RepairRequest, order: Order, report: Report) -> list[Path]:
     Raises BadInput when the lock or the inventory is not the one of the bundle, Damaged when what upstream gives now
     is not what the bundle held, NotUpstream, RegistryRefused, NoSpace.
     """
-    making, lock = _planned(request, order, report)
+    making = _planned(request, order, report)
     with on_disk(order.output):
-        return making.parts(request.stream) if request.stream else making.files(lock)
+        return making.parts(request.stream) if request.stream else making.files()
 
 
 def look(request: RepairRequest, order: Order) -> Preflight:
     """What ``repair`` would fetch and write, without doing it; raises NoSpace and what ``repair`` raises before."""
-    making, _ = _planned(request, order, Silent())
+    making = _planned(request, order, Silent())
     if request.stream:
         fetched: list[Item] = [i for i, _ in making.touching(TarStream(request.stream.files), request.stream)]
         needed = sum(p.size for p in request.stream.parts)
@@ -57,10 +56,9 @@ def look(request: RepairRequest, order: Order) -> Preflight:
     return Preflight(sum(i.size for i in fetched), len(fetched), needed, free(order.output), 0)
 
 
-def _planned(request: RepairRequest, order: Order, report: Report) -> tuple[_Repair, Lock]:
+def _planned(request: RepairRequest, order: Order, report: Report) -> _Repair:
     _same(request, order)
-    lock = Lock.read(order.lock_file)
-    return _Repair(request, order, plan(order, lock), report, Stop()), lock
+    return _Repair(request, order, plan(order), report, Stop())
 
 
 def _same(request: RepairRequest, order: Order) -> None:
@@ -91,7 +89,7 @@ class _Repair:
         wanted = set(self.request.blobs)
         return [i for i in self.carried.items if i.key in wanted] + (self.carried.weights if self.needs_models else [])
 
-    def files(self, lock: Lock) -> list[Path]:
+    def files(self) -> list[Path]:
         """The wanted files of a bundle that is not in parts."""
         wanted, root = set(self.request.blobs), self.order.output
         known, fetched = dict(self.carried.documents), self.fetched
@@ -100,9 +98,7 @@ class _Repair:
         made = dict(parallel(self._file, fetched, WORKERS, self.stop))
         if self.needs_models:
             entries = models_documents(self.carried, made, lambda c: known.setdefault(digest(c), c))
-            small = small_files(
-                lock, self.order.lock_file.read_bytes(), entries, known.__getitem__, since(self.order, self.carried)
-            )
+            small = self._small(entries, known)
             for name in set(self.request.files) & small.keys():
                 write_bytes_atomically(root / name, small[name])
         for key in wanted & known.keys():
@@ -192,10 +188,12 @@ class _Repair:
                 named = place.file.path.removeprefix(f"{BLOBS}/").replace("/", ":")
                 made[key] = Weights.layer(named, file.size)
         entries = models_documents(self.carried, made, lambda c: known.setdefault(digest(c), c))
-        lock = Lock.read(self.order.lock_file)
+        return {blob_path(k): c for k, c in known.items()} | self._small(entries, known)
+
+    def _small(self, entries: Entries, known: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The files beside the blobs, by name."""
         text = self.order.lock_file.read_bytes()
-        small = small_files(lock, text, entries, known.__getitem__, since(self.order, self.carried))
-        return {blob_path(k): c for k, c in known.items()} | small
+        return small_files(self.order.lock, text, entries, known.__getitem__, since(self.order, self.carried))
 
     def _file(self, item: Item) -> tuple[str, Descriptor]:
         """``item`` in a file of its own."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from .atomic import write_atomically, write_bytes_atomically
+from .atomic import write_bytes_atomically
 from .growing import Advance, FileMedium, Growing, PartsMedium
 from .layout import WORK, Descriptor, Layout
 from .parts import blob_path
@@ -227,16 +227,20 @@ def journal(path: Path) -> tuple[dict[str, int], dict[str, str]]:
 
 
 def rebooted(work: Path) -> bool:
-    """Whether ``work`` was last used before this machine's last start; notes this start."""
+    """Whether ``work`` was last used before this machine's last start, or may have been; notes this start.
+
+    A note that a loss of power took away counts as one of before.
+    """
     try:
         now = BOOT.read_text().strip()
     except OSError:
         now = UNKNOWN
     note = work / "boot"
+    used = work.is_dir() and any(work.iterdir())
     before = note.read_text() if note.is_file() else None
     if before != now:
-        write_atomically(note, now)
-    return before is not None and (before != now or now == UNKNOWN)
+        write_bytes_atomically(note, now.encode(), flush=False)
+    return used and (before != now or now == UNKNOWN)
 
 
 def _safe(key: str) -> str:

@@ -73,13 +73,12 @@ def create(
 
     from .. import licence_gate
     from ..bundle_create import create
-    from ..lock import Lock
 
     order = _order(lock, output, source_map, model_directory, part_size, since, since_key, wheel)
     if dry_run:
         _dry_run(order, json_)
         return
-    licence_gate.require_unexpired(Lock.read(lock), date.today())
+    licence_gate.require_unexpired(order.lock, date.today())
     with resumable(f"what arrived stays in {order.partial}"), report(events=json_) as progress:
         made = create(order, progress)
     if sign:

@@ -151,8 +151,9 @@ def inventory(path: Path, key: list[Path] | None) -> Inventory:
     so it need not be signed, but that is noticed on the other side of the gap only. Raises Untrusted, BadInput.
     """
     from ..inventory import Inventory
-    from . import detached, keys
 
     if key:
+        from . import detached, keys
+
         detached.verify(path, [keys.public(str(k)) for k in key])
     return Inventory.read(path)

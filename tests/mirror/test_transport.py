@@ -143,9 +143,10 @@ def test_a_create_that_ends_when_the_model_is_there_goes_on_to_the_same_bundle(
     assert files(tmp_path / "bundle") == files(tmp_path / "straight")
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["noted", "with the note lost, too"])
 @pytest.mark.parametrize("part_size", [None, SMALLEST], ids=["in files", "in parts"])
 def test_after_a_reboot_nothing_is_believed_unread(
-    up: Upside, part_size: int | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    up: Upside, part_size: int | None, lost: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "boot").write_text("first")
     monkeypatch.setattr("mirror.store.BOOT", tmp_path / "boot")
@@ -157,6 +158,8 @@ def test_after_a_reboot_nothing_is_believed_unread(
     for path in (up.directory / "bundle.partial").rglob("*"):
         if path.is_file() and path.parent.name in ("sha256", "parts", "blobs"):
             path.write_bytes(bytes(path.stat().st_size))  # What was never flushed.
+    if lost:
+        (up.directory / "bundle.partial/.work/boot").unlink()
     create(up.order("bundle", part_size=part_size), Silent())
     verify(up.directory / "bundle", Silent())
 
