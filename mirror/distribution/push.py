@@ -74,7 +74,12 @@ class Uploads(Struct):
         one = _Upload(
             self, repository, d, open_at, sent, key, fresh or noted, known=fresh is None and noted is not None
         )
-        self.endpoint.patiently(one.run, lambda: one.acknowledged)
+        try:
+            self.endpoint.patiently(one.run, lambda: one.acknowledged)
+        except RegistryRefused:
+            if one.refused:  # Whatever this upload holds is wrong, or gone: the next run begins anew.
+                self.locations.pop(key, None)
+            raise
         self.locations.pop(key, None)
 
     def begin(self, repository: str, query: str, scopes: Sequence[str]) -> Answer:
@@ -114,9 +119,12 @@ class _Upload(Struct):
     acknowledged: int = 0
     """Bytes that the registry has said it holds."""
     reported: int = 0
+    refused: bool = False
+    """Whether the registry's last word was that it will not have this upload."""
 
     def run(self) -> None:
         """Go on from where the registry says it is, to the end."""
+        self.refused = False
         scopes = push_scopes(self.repository)
         position = self._position(scopes) if self.location and self.known else 0
         if self.location is None and self.known and exists(self.uploads.endpoint, self.repository, self.d):
@@ -197,16 +205,20 @@ class _Upload(Struct):
             self.reported = position
 
     def _position(self, scopes: Sequence[str]) -> int:
-        """How many bytes of the upload the registry holds; an upload that it has forgotten begins anew."""
+        """How many bytes of the upload the registry holds; one that it forgot, or holds too much of, begins anew.
+
+        Registries append what comes: when an answer was lost, what was sent again may be there twice.
+        """
         answer = self.uploads.endpoint.request("GET", self._at(), subject=self.subject, scopes=scopes)
-        if answer.status != 204:
+        found = re.fullmatch(r"(?:bytes=)?0-(\d+)", answer.headers["Range"] or "")
+        # An upload that holds nothing says 0-0, as one that holds one byte does: the second is not worth the doubt.
+        held = int(found[1]) + 1 if found and int(found[1]) else 0
+        if answer.status != 204 or held > self.d.size:
             self.location = None
             self.uploads.locations.pop(self.subject, None)
             return 0
         self._begun(answer)
-        found = re.fullmatch(r"(?:bytes=)?0-(\d+)", answer.headers["Range"] or "")
-        # An upload that holds nothing says 0-0, as one that holds one byte does: the second is not worth the doubt.
-        return int(found[1]) + 1 if found and int(found[1]) else 0
+        return held
 
     def _begun(self, answer: Answer) -> None:
         if location := answer.headers["Location"]:
@@ -221,6 +233,7 @@ class _Upload(Struct):
 
     def _refuse(self, answer: Answer) -> None:
         reason = refusals.of_status(self.subject, answer.status, answer.body)
+        self.refused = answer.status not in AGAIN | {401, 403}
         if answer.status in (404, 416):  # The upload is gone, or is elsewhere than thought: ask, or begin anew.
             if answer.status == 404:
                 self.location = None

@@ -6,7 +6,7 @@ Each seed is another sequence of faults; they are counted and printed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -61,15 +61,20 @@ def files(directory: Path) -> dict[str, bytes]:
     return {str(p.relative_to(directory)): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
 
 
-def again(run: Callable[[], bool]) -> int:
-    """How often ``run`` had to be run until it was done; only errors that a person can act on may come out of it."""
+def again(run: Callable[[], Sequence[object]]) -> int:
+    """How often ``run``, which says what is missing, had to be run until nothing was.
+
+    Only errors that a person can act on may come out of it.
+    """
+    lacking: object = None
     for count in range(1, RUNS + 1):
         try:
-            if run():
+            lacking = run()
+            if not lacking:
                 return count
-        except SealiftError:
-            pass
-    raise AssertionError(f"not done after {RUNS} runs")
+        except SealiftError as e:
+            lacking = e
+    raise AssertionError(f"not done after {RUNS} runs: {lacking}")
 
 
 @pytest.mark.parametrize("part_size", [None, 1 << 20], ids=["in files", "in parts"])
@@ -86,11 +91,11 @@ def test_a_bundle_made_from_a_registry_that_fails_and_lies_is_byte_for_byte_the_
         with before(up.fake.host, f"create {part_size} {seed}", 0.5, FAULTS) as proxy:
             mapped = SourceMap(hosts={"up.test": f"http://{proxy.host}"})
 
-            def made() -> bool:
+            def made() -> Sequence[object]:
                 source = Upstream(mapped, impatient())  # noqa: B023 - called before the next proxy
                 own = {"own": up.directory / "own"}
                 create(Order(lock, up.directory / f"{seed}", source, mapped, own, part_size), Silent())  # noqa: B023
-                return True
+                return []
 
             runs += again(made)
         assert files(up.directory / f"{seed}") == expected
@@ -149,12 +154,12 @@ def test_a_load_into_a_registry_that_fails_and_lies_says_nothing_that_is_not_so_
     for seed in range(SEEDS):
         with before(inside, f"load {seed}", 0.4, FAULTS) as proxy:
 
-            def loaded() -> bool:
+            def loaded() -> Sequence[object]:
                 internal = Internal(impatient(), plain=True)
                 site = up.directory / f"site-{seed}"  # noqa: B023 - called before the next proxy
                 received = loading.load(bundle, f"{proxy.host}/r{seed}", internal, site, Silent())  # noqa: B023
                 assert contradicted(received, bundle, direct, inside) == []
-                return not received.missing
+                return received.missing
 
             runs += again(loaded)
         struck += proxy.struck

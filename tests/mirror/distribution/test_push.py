@@ -146,6 +146,41 @@ def test_an_upload_that_the_registry_has_forgotten_begins_anew(
     assert locations == {}
 
 
+def test_an_upload_that_holds_more_than_the_blob_begins_anew(
+    endpoint: Endpoint, fake: FakeRegistry, content: OpenAt
+) -> None:
+    fake.uploads["long"] = bytearray(CONTENT + b"sent again")
+    locations = {f"a@{D.digest}": "/v2/a/blobs/uploads/long?state=s"}
+    Uploads(endpoint, locations).send("a", D, content, lambda _: None)
+    assert fake.blobs["a"][D.digest] == CONTENT
+    assert locations == {}
+
+
+def test_an_upload_that_holds_something_else_is_refused_once_and_the_next_run_begins_anew(
+    endpoint: Endpoint, fake: FakeRegistry, content: OpenAt
+) -> None:
+    fake.uploads["wrong"] = bytearray(b"?" * 800_000)
+    locations = {f"a@{D.digest}": "/v2/a/blobs/uploads/wrong?state=s"}
+    with pytest.raises(RegistryRefused, match="digest invalid"):
+        Uploads(endpoint, locations).send("a", D, content, lambda _: None)
+    Uploads(endpoint, locations).send("a", D, content, lambda _: None)
+    assert fake.blobs["a"][D.digest] == CONTENT
+    assert locations == {}
+
+
+def test_an_upload_that_may_not_be_written_now_is_gone_on_with_when_it_may(
+    endpoint: Endpoint, fake: FakeRegistry, content: OpenAt
+) -> None:
+    fake.uploads["begun"] = bytearray(CONTENT[:800_000])
+    locations = {f"a@{D.digest}": "/v2/a/blobs/uploads/begun?state=s"}
+    fake.statuses = [(0, {}), (403, {})]
+    with pytest.raises(RegistryRefused):
+        Uploads(endpoint, locations).send("a", D, content, lambda _: None)
+    Uploads(endpoint, locations).send("a", D, content, lambda _: None)
+    assert fake.blobs["a"][D.digest] == CONTENT
+    assert fake.received == D.size - 800_000
+
+
 def test_a_mount_moves_no_bytes_and_where_it_is_refused_the_upload_it_began_is_used(
     endpoint: Endpoint, fake: FakeRegistry, content: OpenAt
 ) -> None:
